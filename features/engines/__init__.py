@@ -1,0 +1,1 @@
+"""One SQL text, several ways to run it."""
