@@ -1,0 +1,52 @@
+"""Customers that several model tests share."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+CDNOW = "datasets/cdnow_customers_summary_with_transactions.csv"
+
+
+@pytest.fixture(scope="session")
+def cdnow() -> pd.DataFrame:
+    """The 2,357 customers of the BG/NBD paper, time in weeks."""
+    names = {"x": "frequency", "t_x": "recency", "zbar": "monetary_value"}
+    # Found without an import: lifetimes warns when imported, and its datasets need pkg_resources.
+    package = find_spec("lifetimes")
+    assert package is not None
+    assert package.origin is not None
+    return pd.read_csv(Path(package.origin).parent / CDNOW, index_col="ID").rename(columns=names)
+
+
+@pytest.fixture(scope="session")
+def signals() -> pd.DataFrame:
+    """Customers drawn from the model's own assumptions, with all signals it needs."""
+    return simulated_signals(600, seed=1)
+
+
+def simulated_signals(n_customers: int, seed: int) -> pd.DataFrame:
+    chance = np.random.default_rng(seed)
+    rate, dropout = chance.gamma(0.8, 1 / 40, n_customers), chance.beta(1.0, 4.0, n_customers)
+    rows = [_history(chance, *customer) for customer in zip(rate, dropout, strict=True)]
+    frame = pd.DataFrame(rows, columns=["frequency", "recency", "T"])
+    frame.index = pd.Index([f"C-{i:04}" for i in range(n_customers)], name="customer_id")
+    frame["n_purchase_days"] = frame["frequency"] + 1
+    frame["mean_purchase_revenue"] = chance.gamma(6.0, 4 / chance.gamma(4.0, 1.0, n_customers))
+    frame["purchase_revenue"] = frame["n_purchase_days"] * frame["mean_purchase_revenue"]
+    frame["revenue"] = frame["purchase_revenue"] * chance.uniform(0.8, 1.0, n_customers)
+    frame["gross_margin"] = (0.4 * frame["revenue"]).where(chance.random(n_customers) > 0.1)
+    return frame
+
+
+def _history(
+    chance: np.random.Generator, rate: float, dropout: float
+) -> tuple[float, float, float]:
+    T, day, days = float(chance.integers(1, 400)), 0.0, set()
+    while (day := day + chance.exponential(1 / rate)) < T:
+        days.add(np.ceil(day))
+        if chance.random() < dropout:
+            break
+    return len(days), max(days, default=0.0), T

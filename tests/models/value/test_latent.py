@@ -1,0 +1,101 @@
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from models.metrics import churn_metrics, purchase_metrics, value_metrics
+from models.value import LatentValueModel
+
+CDNOW = Path(__file__).parents[4] / "shared" / "data" / "cdnow" / "cdnow_sample.parquet"
+
+
+@pytest.fixture(scope="module")
+def fitted(signals: pd.DataFrame) -> LatentValueModel:
+    return LatentValueModel("gross_margin").fit(signals)
+
+
+def test_value_is_purchases_times_spend_times_rate(
+    fitted: LatentValueModel, signals: pd.DataFrame
+) -> None:
+    forecast = fitted.forecast(signals, 90)
+    spent = signals.rename(
+        columns={"n_purchase_days": "n_purchases", "mean_purchase_revenue": "mean_value"}
+    )
+    value = forecast["expected_purchases"] * fitted.spend_.expected_spend(spent)
+    expected = value * fitted.value_rate(signals)
+    np.testing.assert_allclose(forecast["expected_value"], expected)
+    assert forecast.index.equals(signals.index)
+
+
+def test_unknown_margins_get_the_companys_rate(
+    fitted: LatentValueModel, signals: pd.DataFrame
+) -> None:
+    unknown = signals["gross_margin"].isna()
+    assert unknown.any()
+    assert (fitted.value_rate(signals)[unknown] == fitted.rate_).all()
+    known = signals[~unknown]
+    rate = known["gross_margin"].sum() / known["purchase_revenue"].sum()
+    assert fitted.rate_ == pytest.approx(rate)
+
+
+def test_a_mean_customers_own_rate_counts_half(
+    fitted: LatentValueModel, signals: pd.DataFrame
+) -> None:
+    revenue = fitted.prior_revenue_
+    mean = signals.iloc[[0]].assign(purchase_revenue=revenue, gross_margin=0.1 * revenue)
+    assert fitted.value_rate(mean)[0] == pytest.approx((0.1 + fitted.rate_) / 2)
+
+
+def test_a_longer_horizon_never_brings_less_or_churns_more(
+    fitted: LatentValueModel, signals: pd.DataFrame
+) -> None:
+    short, long = fitted.forecast(signals, 30), fitted.forecast(signals, 365)
+    assert (short["expected_value"] <= long["expected_value"]).all()
+    assert (short["churn_probability"] >= long["churn_probability"]).all()
+    assert (short["p_alive"] == long["p_alive"]).all()
+
+
+def test_without_any_revenue_nothing_is_expected(signals: pd.DataFrame) -> None:
+    money = ["mean_purchase_revenue", "purchase_revenue", "revenue"]
+    free = signals.assign(**dict.fromkeys(money, 0.0))
+    assert (LatentValueModel().fit(free).forecast(free, 90)["expected_value"] == 0).all()
+
+
+def test_a_value_nobody_knows_is_refused(signals: pd.DataFrame) -> None:
+    with pytest.raises(ValueError, match="gross_margin is null for all 600 customers"):
+        LatentValueModel("gross_margin").fit(signals.assign(gross_margin=None))
+
+
+def test_another_value_column_is_refused(signals: pd.DataFrame) -> None:
+    with pytest.raises(ValueError, match=r"'value_column' parameter .* Got 'T' instead"):
+        LatentValueModel("T").fit(signals)
+
+
+@pytest.mark.skipif(not CDNOW.exists(), reason="public data not at hand")
+def test_accuracy_on_cdnow_is_that_of_the_literature() -> None:
+    """Calibration to 1997-09-30, 273 days held out: BG/NBD with Gamma-Gamma on all purchases."""
+    lines = pd.read_parquet(CDNOW)
+    lines["day"] = (pd.to_datetime(lines["date"]) - pd.Timestamp("1997-09-30")).dt.days
+    days = lines.groupby(["customer_id", "day"], as_index=False)["dollar_value"].sum()
+    past = days[days["day"] <= 0].groupby("customer_id")
+    signals = past["day"].agg(n_purchase_days="size", first="min", last="max")
+    signals["frequency"] = signals["n_purchase_days"] - 1
+    signals["recency"] = signals["last"] - signals["first"]
+    signals["T"] = -signals["first"]
+    signals["revenue"] = signals["purchase_revenue"] = past["dollar_value"].sum()
+    signals["mean_purchase_revenue"] = past["dollar_value"].mean()
+    future = days[days["day"] > 0].groupby("customer_id")["dollar_value"].agg(["size", "sum"])
+    future = future.reindex(signals.index, fill_value=0)
+
+    forecast = LatentValueModel().fit(signals).forecast(signals, 273)
+
+    judged = purchase_metrics(future["size"], forecast["expected_purchases"])
+    judged |= value_metrics(future["sum"], forecast["expected_value"])
+    judged |= churn_metrics(future["size"] == 0, forecast["churn_probability"])
+    assert judged["purchases_mae"] == pytest.approx(0.785, abs=0.002)
+    assert judged["purchases_r2"] == pytest.approx(0.389, abs=0.002)
+    assert judged["value_gini"] == pytest.approx(0.672, abs=0.01)
+    assert judged["value_tweedie"] == pytest.approx(0.784, abs=0.01)
+    assert judged["churn_auc"] > 0.75
+    assert judged["churn_brier"] < 0.165
