@@ -1,0 +1,1 @@
+"""The service: store, batch scoring, API."""

@@ -1,0 +1,1 @@
+"""Target lists: who, why and how much."""

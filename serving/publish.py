@@ -1,0 +1,210 @@
+"""Score everyone and publish at once: readers see the old set or the new one, never a mix."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pandas as pd
+import pyarrow as pa
+import sqlalchemy as sa
+
+from features.engines.duckdb import compute_signals
+from features.ledger import Ledger, date_of
+from models.tier import POLICIES, Policy
+from models.value.discounting import discount_factor
+from serving.published import POINTER
+from serving.registry import Champion
+from serving.store import Store
+from serving.store.tables import PUBLISHED, SCORE_SETS, SCORES
+
+__all__ = ["Publication", "PublishError", "publish", "score_customers"]
+
+# The one readers see, and the one before it: they may still be turning its pages.
+_SETS_KEPT = 2
+
+
+class PublishError(ValueError):
+    """Raised where nothing can be scored."""
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What was published.
+
+    Parameters
+    ----------
+    set_id : int
+        The score set.
+    as_of : int
+        Its last day known, in days since 1970-01-01.
+    scores : DataFrame of shape (n_customers, n_columns), indexed by customer_id
+        What readers see.
+    """
+
+    set_id: int
+    as_of: int
+    scores: pd.DataFrame
+
+
+def publish(
+    store: Store,
+    champion: Champion,
+    *,
+    currency: str,
+    discount_rate: float,
+    policy: str,
+    as_of: int | None = None,
+    report: Callable[[str], None] = lambda _: None,
+) -> Publication:
+    """Score every customer of the ledger and publish the set.
+
+    Parameters
+    ----------
+    store : Store
+        The ledger, and the place of the scores.
+    champion : Champion
+        The model.
+    currency : str
+        Of the ledger's money.
+    discount_rate : float
+        Annual, for what is to come.
+    policy : str
+        The tier policy's name.
+    as_of : int, optional
+        The last day known; the ledger's last day where it is not given.
+    report : callable, optional
+        Told what is being done.
+
+    Returns
+    -------
+    Publication
+        The set's number and content.
+
+    Raises
+    ------
+    PublishError
+        If the ledger holds nobody to score on that day.
+    """
+    report("reading the ledger")
+    ledger = store.read_ledger()
+    day = ledger.last_day if as_of is None else as_of
+    report("computing signals and scores")
+    scores = score_customers(
+        ledger, champion, as_of=day, discount_rate=discount_rate, policy=POLICIES[policy]
+    )
+    facts = {
+        "as_of": day,
+        "scored_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "horizon_days": champion.bundle.facts["horizon_days"],
+        "currency": currency,
+        "value_basis": champion.bundle.facts["value_basis"],
+        "discount_rate": discount_rate,
+        "policy": policy,
+        "model_name": champion.name,
+        "model_version": champion.version,
+        "model_digest": champion.bundle.digest,
+        "ledger_fingerprint": ledger.fingerprint(),
+        "n_customers": len(scores),
+    }
+    report(f"publishing {len(scores):,} scores")
+    return Publication(_write(store, scores, facts), day, scores)
+
+
+def score_customers(
+    ledger: Ledger, champion: Champion, *, as_of: int, discount_rate: float, policy: Policy
+) -> pd.DataFrame:
+    """Score every customer of a ledger.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        The clean tables. Rows after `as_of` are ignored.
+    champion : Champion
+        The model.
+    as_of : int
+        The last day known, in days since 1970-01-01.
+    discount_rate : float
+        Annual, for what is to come.
+    policy : Policy
+        What makes a tier.
+
+    Returns
+    -------
+    DataFrame of shape (n_customers, n_columns), indexed by customer_id
+        The columns of the table `scores`, without set_id and tier_since. Who opted out of
+        profiling is not in it.
+
+    Raises
+    ------
+    PublishError
+        If there is nobody to score.
+    """
+    signals = compute_signals(ledger, as_of)
+    signals = signals[~signals.index.isin(_opted_out(ledger))]
+    if signals.empty:
+        raise PublishError(
+            f"Nobody bought on or before {date_of(as_of)}, so there is nobody to score. The first "
+            f"order is of {date_of(ledger.first_day)}; choose a later as_of."
+        )
+    facts = champion.bundle.facts
+    forecast = champion.bundle.forecast(signals)
+    factor = discount_factor(facts["horizon_days"], discount_rate)
+    return pd.DataFrame(
+        {
+            "historic_value": signals[facts["value_basis"]],
+            "expected_purchases": forecast["expected_purchases"],
+            "p_alive": forecast["p_alive"],
+            "churn_probability": forecast["churn_probability"],
+            "clv_expected": forecast["expected_value"] * factor,
+            "clv_lower": float("nan"),
+            "clv_upper": float("nan"),
+            "days_since_last_purchase": signals["days_since_last_purchase"].astype("int32"),
+            "tier": policy.assign(signals.join(forecast)),
+        }
+    )
+
+
+def _opted_out(ledger: Ledger) -> list[str]:
+    customers = ledger.tables["customers"]
+    opted_out = pa.compute.equal(customers["profiling_opt_out"], 1)
+    return [str(who) for who in customers.filter(opted_out)["customer_id"].to_pylist()]
+
+
+def _write(store: Store, scores: pd.DataFrame, facts: dict[str, object]) -> int:
+    table = pa.Table.from_pandas(scores.reset_index(), preserve_index=False)
+    table = table.sort_by("customer_id")
+    with store.staged({"scores": table}) as (connection, staged):
+        new_set = sa.insert(SCORE_SETS).values(**facts).returning(SCORE_SETS.c.id)
+        set_id = int(connection.execute(new_set).scalar_one())
+        connection.execute(_insert_scores(staged["scores"], set_id, facts))
+        connection.execute(sa.delete(PUBLISHED).where(PUBLISHED.c.what == POINTER))
+        connection.execute(sa.insert(PUBLISHED).values(what=POINTER, set_id=set_id))
+    _remove_old_sets(store)
+    return set_id
+
+
+def _insert_scores(staged: sa.TableClause, set_id: int, facts: dict[str, object]) -> sa.Insert:
+    """Insert the staged scores; a tier that has not changed keeps the day it began."""
+    before, before_set = SCORES.alias("before"), SCORE_SETS.alias("before_set")
+    published_set = sa.select(PUBLISHED.c.set_id).where(PUBLISHED.c.what == POINTER)
+    is_same_tier = sa.and_(
+        before.c.set_id == published_set.scalar_subquery(),
+        before.c.customer_id == staged.c.customer_id,
+        before.c.tier == staged.c.tier,
+        before.c.tier_since <= facts["as_of"],
+        sa.select(before_set.c.policy).where(before_set.c.id == before.c.set_id).scalar_subquery()
+        == facts["policy"],
+    )
+    names = [name for name in SCORES.c.keys() if name in staged.c]  # noqa: SIM118 - not a dict
+    rows = sa.select(
+        sa.literal(set_id),
+        *(staged.c[name] for name in names),
+        sa.func.coalesce(before.c.tier_since, facts["as_of"]),
+    ).select_from(staged.outerjoin(before, is_same_tier))
+    return sa.insert(SCORES).from_select(["set_id", *names, "tier_since"], rows)
+
+
+def _remove_old_sets(store: Store) -> None:
+    newest = sa.select(SCORE_SETS.c.id).order_by(SCORE_SETS.c.id.desc()).limit(_SETS_KEPT)
+    with store.writing() as connection:
+        connection.execute(sa.delete(SCORES).where(SCORES.c.set_id.not_in(newest)))

@@ -1,0 +1,1 @@
+"""The catalogue of signals, for those who read scores."""
