@@ -1,0 +1,66 @@
+from datetime import date
+
+import mlflow
+import pandas as pd
+import pytest
+
+from features.ledger import Ledger, day_of
+from serving.registry import load_champion
+from training.tracking import Tracking
+from training.train import train
+
+_AS_OF = day_of(date(1998, 3, 31))
+
+
+def test_a_champion_is_registered_with_its_run(cdnow: Ledger, tracking: Tracking) -> None:
+    trained = train(cdnow, tracking, as_of=_AS_OF, horizon_days=90, currency="USD")
+
+    assert trained.is_champion
+    client = mlflow.MlflowClient(tracking.uri, registry_uri=tracking.uri)
+    run = client.get_run(trained.run_id)
+    assert run.data.params["as_of"] == "1998-03-31"
+    assert run.data.params["ledger_fingerprint"].startswith("sha256:")
+    assert run.data.metrics["churn_auc"] == pytest.approx(
+        trained.fitted.tournament.winner.metrics["churn_auc"]
+    )
+    children = client.search_runs(
+        [run.info.experiment_id], f"tags.mlflow.parentRunId = '{trained.run_id}'"
+    )
+    assert {child.data.params["candidate"] for child in children} == {"naive", "latent", "boosted"}
+    pictures = {item.path for item in client.list_artifacts(trained.run_id, "pictures")}
+    assert pictures == {"pictures/calibration.png", "pictures/gain.png"}
+    for alias in ("challenger", "champion"):
+        assert client.get_model_version_by_alias("worth", alias).version == int(trained.version)
+
+    champion = load_champion(tracking.uri)
+    assert champion.bundle.digest == trained.fitted.bundle.digest
+    pd.testing.assert_frame_equal(
+        champion.bundle.forecast(trained.fitted.signals),
+        trained.fitted.bundle.forecast(trained.fitted.signals),
+    )
+
+
+def test_analysts_load_the_registered_model_with_pyfunc(cdnow: Ledger, tracking: Tracking) -> None:
+    trained = train(cdnow, tracking, as_of=_AS_OF, horizon_days=90, currency="USD")
+
+    mlflow.set_tracking_uri(tracking.uri)
+    model = mlflow.pyfunc.load_model(f"models:/worth/{trained.version}")
+    signals = trained.fitted.signals[list(trained.fitted.bundle.required_columns)]
+    pd.testing.assert_frame_equal(
+        model.predict(signals), trained.fitted.bundle.forecast(trained.fitted.signals)
+    )
+
+
+def test_no_file_of_a_registered_model_is_a_pickle(cdnow: Ledger, tracking: Tracking) -> None:
+    train(cdnow, tracking, as_of=_AS_OF, horizon_days=90, currency="USD")
+
+    endings = {file.suffix for file in tracking.artifacts.rglob("*") if file.is_file()}
+    assert endings <= {".json", ".txt", ".png", ".py", ".yaml", ".yml", ""}
+
+
+def test_training_twice_gives_the_same_model(cdnow: Ledger, tracking: Tracking) -> None:
+    digests = {
+        train(cdnow, tracking, as_of=_AS_OF, horizon_days=90, currency="USD").fitted.bundle.digest
+        for _ in range(2)
+    }
+    assert len(digests) == 1

@@ -1,0 +1,1 @@
+"""Jobs that turn a ledger into a registered model."""

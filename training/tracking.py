@@ -1,0 +1,203 @@
+"""Keep every run and register models: the only module of training that speaks MLflow."""
+
+import logging
+import os
+import subprocess
+import tempfile
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+# Before MLflow is imported, because it reads them on import.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+
+import mlflow
+import pandas as pd
+from matplotlib.figure import Figure
+from mlflow.exceptions import MlflowException
+
+from models.bundle import Bundle
+
+__all__ = ["CHALLENGER", "CHAMPION", "MODEL_NAME", "Tracking", "TrackingError"]
+
+MODEL_NAME = "worth"
+EXPERIMENT = "worth"
+CHALLENGER, CHAMPION = "challenger", "champion"
+
+
+class TrackingError(RuntimeError):
+    """Raised where MLflow does not answer."""
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """Where runs and models are kept.
+
+    Parameters
+    ----------
+    uri : str
+        Of the MLflow tracking server or database, such as "sqlite:///worth-data/mlflow.db".
+    artifacts : Path
+        Folder for the artefacts of a database on this machine; a server has its own place.
+    """
+
+    uri: str
+    artifacts: Path
+
+    @contextmanager
+    def run(self, name: str, params: Mapping[str, Any]) -> Iterator[str]:
+        """Keep what is logged in the block as one run, with the git commit it came from.
+
+        Parameters
+        ----------
+        name : str
+            What to call it.
+        params : mapping of str to object
+            What it was made with.
+
+        Yields
+        ------
+        str
+            The run's id. Where the block fails, the run is marked as failed.
+
+        Raises
+        ------
+        TrackingError
+            If MLflow does not answer.
+        """
+        with self._connected(), mlflow.start_run(run_name=name) as run:
+            mlflow.log_params(dict(params) | {"git_commit": _git_commit()})
+            yield run.info.run_id
+
+    def log_candidate(self, name: str, metrics: Mapping[str, float]) -> None:
+        """Keep a candidate's figures as a child of the running run.
+
+        Parameters
+        ----------
+        name : str
+            The candidate.
+        metrics : mapping of str to float
+            Its figures; those that could not be taken are left out.
+        """
+        with mlflow.start_run(run_name=name, nested=True):
+            mlflow.log_param("candidate", name)
+            mlflow.log_metrics(_finite(metrics))
+
+    def log_result(self, metrics: Mapping[str, float], pictures: Mapping[str, Figure]) -> None:
+        """Keep the winner's figures and pictures in the running run.
+
+        Parameters
+        ----------
+        metrics : mapping of str to float
+            The winner's figures.
+        pictures : mapping of str to Figure
+            By name.
+        """
+        mlflow.log_metrics(_finite(metrics))
+        for name, picture in pictures.items():
+            mlflow.log_figure(picture, f"pictures/{name}.png")
+
+    def register(self, bundle: Bundle, signals: pd.DataFrame) -> str:
+        """Register a bundle as a new version of the model, known as the challenger.
+
+        Parameters
+        ----------
+        bundle : Bundle
+            The fitted model.
+        signals : DataFrame of shape (n_customers, n_signals)
+            What it was fitted on; its medians, which are nobody's, become the input example.
+
+        Returns
+        -------
+        str
+            The version.
+        """
+        example = signals[list(bundle.required_columns)].median().to_frame().T.fillna(0.0)
+        signature = mlflow.models.infer_signature(example, bundle.forecast(example))
+        with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+            # MLflow warns of what its own dependencies deprecate.
+            warnings.simplefilter("ignore")
+            model = mlflow.pyfunc.log_model(
+                name="model",
+                python_model=str(Path(__file__).with_name("pyfunc_model.py")),
+                artifacts={"bundle": str(bundle.save(Path(folder) / "bundle"))},
+                signature=signature,
+                input_example=example,
+                pip_requirements=["worth"],
+            )
+        # By the client, because the call that does it all prints what it does.
+        client = mlflow.MlflowClient()
+        with suppress(MlflowException):  # It is there already, from the training before.
+            client.create_registered_model(MODEL_NAME)
+        registered = client.create_model_version(
+            MODEL_NAME,
+            source=client.get_logged_model(model.model_id).artifact_location,
+            run_id=model.run_id,
+            model_id=model.model_id,
+            tags={"digest": bundle.digest},
+        )
+        client.set_registered_model_alias(MODEL_NAME, CHALLENGER, registered.version)
+        return str(registered.version)
+
+    def promote(self, version: str, reason: str) -> None:
+        """Make a version the champion, and keep the reason.
+
+        Parameters
+        ----------
+        version : str
+            Of the registered model.
+        reason : str
+            Why.
+        """
+        client = mlflow.MlflowClient()
+        client.set_model_version_tag(MODEL_NAME, version, "promotion_reason", reason)
+        client.set_registered_model_alias(MODEL_NAME, CHAMPION, version)
+
+    @contextmanager
+    def _connected(self) -> Iterator[None]:
+        for chatty in ("mlflow", "alembic"):
+            logging.getLogger(chatty).setLevel(logging.ERROR)
+        mlflow.set_tracking_uri(self.uri)
+        mlflow.set_registry_uri(self.uri)
+        try:
+            if mlflow.get_experiment_by_name(EXPERIMENT) is None:
+                mlflow.create_experiment(EXPERIMENT, self._artifact_location())
+            mlflow.set_experiment(EXPERIMENT)
+            yield
+        except (MlflowException, OSError) as error:
+            raise TrackingError(
+                f"MLflow at {_without_password(self.uri)} did not do its part: "
+                f"{str(error).splitlines()[0]} Check tracking_uri."
+            ) from error
+
+    def _artifact_location(self) -> str | None:
+        is_database = not self.uri.startswith(("http:", "https:", "databricks"))
+        return self.artifacts.absolute().as_uri() if is_database else None
+
+
+def _finite(metrics: Mapping[str, float]) -> dict[str, float]:
+    return {name: float(value) for name, value in metrics.items() if isfinite(value)}
+
+
+def _git_commit() -> str:
+    """Name the commit of the program's source; a program installed without it has none."""
+    try:
+        answer = subprocess.run(
+            ["git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+    return answer.stdout.strip()
+
+
+def _without_password(uri: str) -> str:
+    scheme, separator, rest = uri.partition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
