@@ -1,0 +1,121 @@
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from features.cleaning import FIELDS, clean_order_lines
+from features.ledger import Ledger, day_of
+from features.sources import Source, read, read_dataframe
+from serving.publish import publish
+from serving.registry import load_champion
+from serving.store import SQLiteStore
+from training.tracking import Tracking
+from training.train import train
+from worth.demo import DEMO_SOURCE, demo_settings
+from worth.settings import Settings
+
+_SHARED = Path(__file__).parents[1] / ".." / "shared" / "data"
+
+LedgerOf = Callable[..., Ledger]
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test starts from the defaults, whatever the developer's shell says."""
+    for name in [name for name in os.environ if name.startswith("WORTH_")]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The real data sets that stand beside the repository."""
+    if not _SHARED.exists():
+        reason = "the real data sets (../shared/data) are not beside this checkout"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return _SHARED.resolve()
+
+
+@pytest.fixture(scope="session")
+def ledger_of() -> LedgerOf:
+    """Make a ledger from rows, by the road that all rows take."""
+
+    def make(rows: pd.DataFrame | list[Mapping[str, object]], **source: object) -> Ledger:
+        frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(rows)
+        raw = read_dataframe(frame, name="test", fields=list(FIELDS["order_lines"]))
+        return Ledger({"order_lines": clean_order_lines(raw, Source(**source)).rows})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def cdnow() -> Ledger:
+    """The ledger of the demo: 2,357 customers, 1997-01-01 to 1998-06-30."""
+    raw = read(DEMO_SOURCE, name="cdnow", fields=list(FIELDS["order_lines"]))
+    return Ledger({"order_lines": clean_order_lines(raw, DEMO_SOURCE).rows})
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> SQLiteStore:
+    """An empty store."""
+    return SQLiteStore.open(tmp_path / "worth.db")
+
+
+@pytest.fixture(scope="session")
+def _laid_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An MLflow database without a run; laying its tables takes seconds, copying them none."""
+    folder = tmp_path_factory.mktemp("mlflow")
+    tracking = Tracking(f"sqlite:///{folder / 'mlflow.db'}", folder / "artifacts")
+    with tracking._connected():
+        pass
+    return folder / "mlflow.db"
+
+
+@pytest.fixture
+def tracking(_laid_mlflow: Path, tmp_path: Path) -> Tracking:
+    """An MLflow store without a run."""
+    shutil.copy(_laid_mlflow, tmp_path / "mlflow.db")
+    return Tracking(f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path / "mlflow-artifacts")
+
+
+@pytest.fixture(scope="session")
+def _scored_home(cdnow: Ledger, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo's state after ingest, train (as of 1998-03-31, 90 days ahead) and score."""
+    from serving.ingest import ingest
+
+    settings = _demo(tmp_path_factory.mktemp("scored"))
+    store = SQLiteStore.open(settings.store_path)
+    ingest(store, settings.sources, time_zone="UTC")
+    train(
+        cdnow,
+        Tracking(settings.mlflow_uri, settings.artifacts),
+        as_of=day_of(pd.Timestamp("1998-03-31").date()),
+        horizon_days=90,
+        currency="USD",
+    )
+    champion = load_champion(settings.mlflow_uri)
+    publish(store, champion, currency="USD", discount_rate=0.1, policy="predicted")
+    store.close()
+    return settings.home
+
+
+def _demo(home: Path) -> Settings:
+    return demo_settings(Settings(home=home))
+
+
+@pytest.fixture
+def scored_home(_scored_home: Path, tmp_path: Path) -> Path:
+    """A copy of it, to do with as a test likes. Its MLflow still names the original's files."""
+    home = tmp_path / "home"
+    shutil.copytree(_scored_home, home)
+    return home
+
+
+@pytest.fixture
+def scored_store(scored_home: Path) -> SQLiteStore:
+    """A store with a published score set of CDNOW."""
+    return SQLiteStore.open(scored_home / "worth.db")

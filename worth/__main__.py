@@ -1,0 +1,5 @@
+"""`python -m worth` is `worth`."""
+
+from worth.cli import main
+
+main()

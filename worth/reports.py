@@ -1,0 +1,248 @@
+"""What the command line prints: tables for people."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date
+from math import isnan
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+__all__ = [
+    "facts_table",
+    "figures_table",
+    "list_table",
+    "progress_on",
+    "reasons_table",
+    "score_table",
+    "signals_table",
+    "tiers_table",
+]
+
+# What an analyst compares models by, in this order; all others are in MLflow and in --json.
+_FIGURES = {
+    "value_tweedie": "value: Tweedie deviance (lower is better)",
+    "value_gini": "value: normalised Gini (higher is better)",
+    "value_wape": "value: WAPE",
+    "value_bias": "value: bias of the total",
+    "purchases_mae": "purchases: MAE",
+    "churn_auc": "churn: AUC (higher is better)",
+    "churn_brier": "churn: Brier (lower is better)",
+}
+
+
+def progress_on(console: Console) -> Callable[[str], None]:
+    """Make the callable that jobs tell what they do.
+
+    Parameters
+    ----------
+    console : Console
+        Where to print it, with the seconds since the start.
+
+    Returns
+    -------
+    callable
+        Takes a message.
+    """
+    start = time.monotonic()
+
+    def report(message: str) -> None:
+        console.print(f"{time.monotonic() - start:6.1f} s  {message}", style="dim", highlight=False)
+
+    return report
+
+
+def facts_table(title: str, facts: Mapping[str, object]) -> Table:
+    """Lay out named facts, one a row.
+
+    Parameters
+    ----------
+    title : str
+        Above them.
+    facts : mapping of str to object
+        Name and value.
+
+    Returns
+    -------
+    rich.table.Table
+        For a console.
+    """
+    table = _table(title, show_header=False)
+    for name, value in facts.items():
+        table.add_row(name, _text(value))
+    return table
+
+
+def reasons_table(counts: Mapping[str, int]) -> Table:
+    """Lay out how many rows were rejected, by reason.
+
+    Parameters
+    ----------
+    counts : mapping of str to int
+        Rows by reason.
+
+    Returns
+    -------
+    rich.table.Table
+        For a console.
+    """
+    table = _table("Rejected rows")
+    table.add_column("reason")
+    table.add_column("rows", justify="right")
+    for reason, count in counts.items():
+        table.add_row(reason, f"{count:,}")
+    return table
+
+
+def figures_table(title: str, figures: Mapping[str, Mapping[str, float]]) -> Table:
+    """Lay out the figures of several models side by side.
+
+    Parameters
+    ----------
+    title : str
+        Above them.
+    figures : mapping of str to mapping of str to float
+        Figures by model.
+
+    Returns
+    -------
+    rich.table.Table
+        For a console.
+    """
+    table = _table(title)
+    table.add_column("figure")
+    for model in figures:
+        table.add_column(model, justify="right")
+    for name, meaning in _FIGURES.items():
+        table.add_row(meaning, *(_figure(name, metrics[name]) for metrics in figures.values()))
+    return table
+
+
+def _figure(name: str, value: float) -> str:
+    if isnan(value):
+        return "-"
+    return f"{value:+.1%}" if name.endswith("_bias") else f"{value:.3f}"
+
+
+def tiers_table(scores: pd.DataFrame, currency: str) -> Table:
+    """Lay out how many customers are in each tier and what they are worth.
+
+    Parameters
+    ----------
+    scores : DataFrame of shape (n_customers, n_columns)
+        With tier and clv_expected.
+    currency : str
+        Of the value.
+
+    Returns
+    -------
+    rich.table.Table
+        For a console.
+    """
+    table = _table("Tiers")
+    for name in ("tier", "customers", f"expected value, {currency}"):
+        table.add_column(name, justify="right")
+    for tier, values in scores.groupby("tier")["clv_expected"]:
+        table.add_row(str(tier), f"{len(values):,}", f"{values.sum():,.0f}")
+    return table
+
+
+def score_table(score: Mapping[str, Any]) -> Table:
+    """Lay out one customer's score as the service answered it.
+
+    Parameters
+    ----------
+    score : mapping
+        The answer.
+
+    Returns
+    -------
+    rich.table.Table
+        For a console.
+    """
+    currency, days = score["currency"], score["horizon_days"]
+    return facts_table(
+        f"Customer {score['customer_id']} as of {score['as_of']}",
+        {
+            "tier": f"{score['tier']['code']} since {score['tier']['since']}",
+            f"expected value in {days} days": _money(score["clv"]["expected"], currency),
+            f"expected purchases in {days} days": f"{score['expected_purchases']:.2f}",
+            "probability of no purchase in them": f"{score['churn_probability']:.0%}",
+            "probability of still being a customer": f"{score['p_alive']:.0%}",
+            "value so far": _money(score["historic_value"], currency),
+            "value counts": score["value_basis"].replace("_", " "),
+            "model": f"{score['model']['name']} version {score['model']['version']}",
+        },
+    )
+
+
+def list_table(target_list: Mapping[str, Any], title: str) -> Table:
+    """Lay out a target list as the service answered it.
+
+    Parameters
+    ----------
+    target_list : mapping
+        The answer.
+    title : str
+        Above it.
+
+    Returns
+    -------
+    rich.table.Table
+        For a console.
+    """
+    table = _table(title)
+    for name in ("customer", "tier", "expected value", "churn", "silent, days"):
+        table.add_column(name, justify="left" if name == "customer" else "right")
+    for customer in target_list["customers"]:
+        table.add_row(
+            customer["customer_id"],
+            customer["tier"]["code"],
+            _money(customer["clv"]["expected"], target_list["currency"]),
+            f"{customer['churn_probability']:.0%}",
+            str(customer["days_since_last_purchase"]),
+        )
+    return table
+
+
+def signals_table(title: str, rows: Iterable[tuple[str, object, str]]) -> Table:
+    """Lay out one customer's signals with their meaning.
+
+    Parameters
+    ----------
+    title : str
+        Above them.
+    rows : iterable of (str, object, str)
+        Signal, value, meaning.
+
+    Returns
+    -------
+    rich.table.Table
+        For a console.
+    """
+    table = _table(title)
+    table.add_column("signal")
+    table.add_column("value", justify="right")
+    table.add_column("meaning")
+    for name, value, meaning in rows:
+        table.add_row(name, _text(value), meaning)
+    return table
+
+
+def _table(title: str, *, show_header: bool = True) -> Table:
+    """Make a table that is at least as wide as its title."""
+    return Table(title=title, title_justify="left", min_width=len(title), show_header=show_header)
+
+
+def _money(amount: float | None, currency: str) -> str:
+    return "not known" if amount is None else f"{amount:,.2f} {currency}"
+
+
+def _text(value: object) -> str:
+    if isinstance(value, float):
+        return "-" if isnan(value) else f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return value.isoformat() if isinstance(value, date) else str(value)

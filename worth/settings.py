@@ -1,0 +1,209 @@
+"""Settings: `worth.toml`, overridden by environment variables `WORTH_...`, read once."""
+
+import difflib
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from features.schema import TABLES
+from features.sources import Source
+
+__all__ = ["CONFIG_FILE", "Settings", "SettingsError", "load_settings"]
+
+CONFIG_FILE = "worth.toml"
+_PREFIX = "WORTH_"
+
+
+class SettingsError(ValueError):
+    """Raised where a setting is not what it has to be."""
+
+
+class Settings(BaseSettings):
+    """What a company says of itself and of how Worth is to run.
+
+    Parameters
+    ----------
+    home : Path
+        Folder of all state.
+    currency : str
+        Of the ledger, ISO 4217; XXX says that none was given.
+    time_zone : str
+        Of the company; it decides where a day begins.
+    horizon_days : int
+        How far forecasts reach.
+    discount_rate : float
+        Annual, for money to come.
+    tier_policy : {"predicted", "pareto"}
+        What makes a tier.
+    tracking_uri : str, optional
+        Of MLflow; a database in `home` where it is not given.
+    host : str
+        Address the service listens on.
+    port : int
+        Its port; 0 takes a free one.
+    sources : mapping of str to Source
+        Where the ledger comes from.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix=_PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True
+    )
+
+    home: Path = Path("worth-data")
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = "XXX"
+    time_zone: str = "UTC"
+    horizon_days: Annotated[int, Field(ge=1, le=3650)] = 180
+    discount_rate: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] = 0.10
+    tier_policy: Literal["predicted", "pareto"] = "predicted"
+    tracking_uri: str | None = None
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8000
+    sources: dict[str, Source] = Field(default_factory=dict)
+
+    @field_validator("time_zone")
+    @classmethod
+    def _is_known(cls, time_zone: str) -> str:
+        try:
+            ZoneInfo(time_zone)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError("a time zone is named like Europe/London or Asia/Shanghai") from error
+        return time_zone
+
+    @field_validator("sources", mode="before")
+    @classmethod
+    def _fill_tables_of_their_name(cls, sources: Any) -> Any:
+        if not isinstance(sources, dict):
+            return sources
+        return {
+            name: {"table": name} | source
+            if isinstance(source, dict) and name in TABLES
+            else source
+            for name, source in sources.items()
+        }
+
+    @property
+    def store_path(self) -> Path:
+        """The store's file."""
+        return self.home / "worth.db"
+
+    @property
+    def mlflow_uri(self) -> str:
+        """Where MLflow keeps runs and models."""
+        return self.tracking_uri or f"sqlite:///{(self.home / 'mlflow.db').absolute()}"
+
+    @property
+    def artifacts(self) -> Path:
+        """Folder of MLflow's files, where it has no server of its own."""
+        return self.home / "mlflow-artifacts"
+
+
+def load_settings(config: Path | None = None, **overrides: Any) -> Settings:
+    """Read the settings.
+
+    Parameters
+    ----------
+    config : Path, optional
+        The file; `worth.toml` in this folder where it is not given, if there is one.
+    **overrides : object
+        What the command line says; it goes before the environment and the file.
+
+    Returns
+    -------
+    Settings
+        With the paths of the file made relative to this folder.
+
+    Raises
+    ------
+    SettingsError
+        If the file is missing or no TOML, or a key or value is wrong.
+    """
+    if config is not None and not config.exists():
+        raise SettingsError(f"There is no file {config}. Check --config, or leave it out.")
+    file = config or Path(CONFIG_FILE)
+    _refuse_misspelt_variables(os.environ)
+    try:
+        settings = _reader_of(file)(**overrides)
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{file} is not TOML: {error}.") from None
+    except ValidationError as error:
+        raise SettingsError(_sentence(error, file)) from None
+    return settings.model_copy(
+        update={
+            "home": _beside(file, settings.home) if _is_from_file(file, "home") else settings.home,
+            "sources": {
+                name: source.model_copy(update={"path": _beside(file, source.path)})
+                if source.path is not None
+                else source
+                for name, source in settings.sources.items()
+            },
+        }
+    )
+
+
+def _reader_of(file: Path) -> type[Settings]:
+    class Reader(Settings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,
+            file_secret_settings: PydanticBaseSettingsSource,
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            del dotenv_settings, file_secret_settings
+            toml = TomlConfigSettingsSource(settings_cls, toml_file=file)
+            return init_settings, env_settings, toml
+
+    return Reader
+
+
+def _is_from_file(file: Path, key: str) -> bool:
+    if f"{_PREFIX}{key.upper()}" in os.environ or not file.exists():
+        return False
+    return key in tomllib.loads(file.read_text(encoding="utf-8"))
+
+
+def _beside(file: Path, path: Path) -> Path:
+    return path if path.is_absolute() else file.parent / path
+
+
+def _refuse_misspelt_variables(environment: Mapping[str, str]) -> None:
+    """Stop at a variable that was meant for us; others may begin with our prefix too."""
+    known = {f"{_PREFIX}{name.upper()}" for name in Settings.model_fields}
+    for variable in environment:
+        if not variable.startswith(_PREFIX) or variable.split("__")[0] in known:
+            continue
+        close = difflib.get_close_matches(variable, known, n=1, cutoff=0.8)
+        if close:
+            raise SettingsError(
+                f"The environment variable {variable} is not known. Did you mean {close[0]}?"
+            )
+
+
+def _sentence(error: ValidationError, file: Path) -> str:
+    fault = error.errors()[0]
+    key = ".".join(map(str, fault["loc"]))
+    variable = f"{_PREFIX}{'__'.join(map(str, fault['loc'])).upper()}"
+    place = f"the environment variable {variable}" if variable in os.environ else f"{file}"
+    if fault["type"] == "extra_forbidden":
+        known = Source.model_fields if len(fault["loc"]) > 1 else Settings.model_fields
+        close = difflib.get_close_matches(str(fault["loc"][-1]), known, n=1)
+        hint = f"Did you mean '{close[0]}'?" if close else f"Known keys: {', '.join(known)}."
+        return f"Unknown key '{key}' in {place}. {hint}"
+    rule = fault["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
+    rule = rule[0].lower() + rule[1:]
+    if fault["msg"].startswith("Input should be "):
+        rule = f"must be {rule}"
+    return f"The setting '{key}' in {place} is wrong: {rule}. Got {fault['input']!r} instead."
