@@ -44,10 +44,11 @@ _YEAR_FIRST = [
     for day in ("%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%Y%m%d")
     for time in ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", "T%H:%M", "T%H:%M:%S", "T%H:%M:%S.%f")
 ]
-# Ledgers are younger; a date before it is a default value or a slip.
-_EARLIEST = "1900-01-01"
+# Ledgers are younger; a date before it is a default value or a slip. 1900-01-01 itself is what SQL
+# Server and DuckDB make of no date at all.
+_EARLIEST = "1900-01-02"
 _FAR_FUTURE = 2**31 - 1
-_TRUE = ["1", "true", "t", "yes", "y", "x", "cancelled", "canceled"]
+_TRUE = ["1", "1.0", "true", "t", "yes", "y", "x", "cancelled", "canceled"]
 
 
 @dataclass(frozen=True)
@@ -113,13 +114,14 @@ def clean_order_lines(
     Raises
     ------
     SourceError
-        If the source lacks a field that no order line can do without.
+        If the source lacks a field that no order line can do without, or its date_format is none.
     """
     present = set(raw.rows.schema.names)
     _check_fields(raw, present)
     latest = latest_day if latest_day is not None else _FAR_FUTURE
     with duckdb.connect() as connection:
         connection.execute("SET TimeZone = $zone", {"zone": time_zone})
+        _check_date_format(connection, raw, source)
         connection.register("raw", raw.rows)
         for step in (_typed, _judged, _keyed):
             statement, parameters = step(raw, source, latest)
@@ -158,6 +160,22 @@ def _check_fields(raw: RawTable, present: set[str]) -> None:
             )
 
 
+def _check_date_format(
+    connection: duckdb.DuckDBPyConnection, raw: RawTable, source: Source
+) -> None:
+    if source.date_format is None:
+        return
+    try:
+        connection.execute(
+            "SELECT try_strptime('', $format)", {"format": source.date_format}
+        ).fetchall()
+    except duckdb.InvalidInputException as error:
+        raise SourceError(
+            f"The date_format of source '{raw.source}' must be written like %d.%m.%Y %H:%M. "
+            f"Got {source.date_format!r}."
+        ) from error
+
+
 _Step = tuple[str, dict[str, object]]
 
 
@@ -179,7 +197,6 @@ def _typed(raw: RawTable, source: Source, latest: int) -> _Step:
     statement = f"CREATE TEMP TABLE typed AS SELECT {read} FROM raw"
     parameters = {
         "date_formats": [source.date_format] if source.date_format else _YEAR_FIRST,
-        "decimal": source.decimal,
         "thousands": source.thousands,
         "true": _TRUE,
     }
@@ -199,7 +216,7 @@ def _reader(kind: Kind, column: str, dtype: pa.DataType | None, source: Source) 
     if kind == "text":
         return _text_reader(column, dtype)
     if kind == "number":
-        return _number_reader(column, dtype)
+        return _number_reader(column, dtype, source.decimal)
     if kind == "day":
         return _day_reader(column, dtype, has_format=source.date_format is not None)
     return f"COALESCE(list_contains($true, LOWER({_as_text(column)})), FALSE)"
@@ -210,14 +227,18 @@ def _text_reader(column: str, dtype: pa.DataType) -> str:
         # A column of whole numbers with gaps is often stored as floats: 17850.0 is customer 17850.
         return (
             f"CASE WHEN NOT isfinite({column}) THEN NULL WHEN {column} = FLOOR({column}) "
-            f"THEN CAST(CAST({column} AS HUGEINT) AS VARCHAR) ELSE CAST({column} AS VARCHAR) END"
+            f"THEN COALESCE(TRY_CAST({column} AS HUGEINT)::VARCHAR, {column}::VARCHAR) "
+            f"ELSE {column}::VARCHAR END"
         )
     return f"NULLIF({_as_text(column)}, '')"
 
 
-def _number_reader(column: str, dtype: pa.DataType) -> str:
+def _number_reader(column: str, dtype: pa.DataType, decimal: str) -> str:
     if _is_text(dtype):
-        plain = f"REPLACE(REPLACE({_as_text(column)}, $thousands, ''), $decimal, '.')"
+        plain = f"REPLACE({_as_text(column)}, $thousands, '')"
+        if decimal == ",":
+            # A point that is left is no sign of this source: 1.234 may well be a thousand.
+            plain = f"TRANSLATE({plain}, ',.', '.?')"
         return f"TRY_CAST({plain} AS DOUBLE)"
     return f"TRY_CAST({column} AS DOUBLE)"
 
@@ -226,7 +247,7 @@ def _day_reader(column: str, dtype: pa.DataType, *, has_format: bool) -> str:
     if pa.types.is_timestamp(dtype) or pa.types.is_date(dtype):
         # With a zone of its own DuckDB moves the moment to the session's, which is the company's.
         return f"TRY_CAST({column} AS DATE)"
-    text = _as_text(column)
+    text = _text_reader(column, dtype)
     by_format = f"TRY_CAST(try_strptime({text}, $date_formats) AS DATE)"
     if has_format:
         return by_format
@@ -248,7 +269,7 @@ def _judged(raw: RawTable, source: Source, latest: int) -> _Step:
     faults = [
         ("customer_id IS NULL", "customer_id is missing"),
         ("NOT has_ordered_at", "ordered_at is missing"),
-        ("ordered_on IS NULL", "ordered_at is not a date" + _format_hint(source)),
+        ("day IS NULL", "ordered_at is not a date" + _format_hint(source)),
         (f"ordered_on < DATE '{_EARLIEST}'", f"ordered_at is before {_EARLIEST}"),
         ("day > $latest", f"ordered_at is after {_latest_text(latest)}"),
         *((f"has_{f} AND {f}_read IS NULL", f"{f} is not a number") for f in numbers),
@@ -272,7 +293,8 @@ def _judged(raw: RawTable, source: Source, latest: int) -> _Step:
             FROM typed
         ), signed AS (
             SELECT * EXCLUDE (revenue, quantity, cost, order_id),
-                COALESCE(quantity < 0, FALSE) OR is_cancelled AS is_return,
+                COALESCE(quantity < 0, FALSE) OR COALESCE(amount < 0, FALSE) OR is_cancelled
+                    AS is_return,
                 CASE WHEN is_return THEN -ABS(amount) ELSE amount END AS revenue,
                 CASE WHEN is_return THEN -ABS(quantity) ELSE quantity END AS quantity,
                 COALESCE(cost, quantity * unit_cost, amount - profit) AS cost_amount,

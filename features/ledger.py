@@ -83,6 +83,10 @@ class Ledger:
         unknown = sorted(set(self.tables) - set(TABLES))
         if unknown:
             raise ValueError(f"A ledger holds {', '.join(TABLES)}. Got {unknown[0]!r} as well.")
+        for name, table in self.tables.items():
+            missing = [column for column in TABLES[name].names if column not in table.schema.names]
+            if missing:
+                raise ValueError(f"The table {name} of a ledger lacks the column {missing[0]!r}.")
         complete = {
             name: self.tables[name].select(table.names).cast(table.arrow_schema)
             if name in self.tables
@@ -160,6 +164,6 @@ class Ledger:
 
     def _extreme_days(self) -> tuple[int, int]:
         if not len(self.order_lines):
-            raise EmptyLedgerError
+            raise EmptyLedgerError("The ledger has no order lines, so it has no first or last day.")
         extremes = pc.min_max(self.order_lines["day"]).as_py()
         return int(extremes["min"]), int(extremes["max"])

@@ -3,7 +3,7 @@
 import csv
 import difflib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
@@ -102,6 +102,12 @@ class Source(BaseModel):
             raise ValueError("url and query go together")
         return self
 
+    @model_validator(mode="after")
+    def _tells_fraction_from_thousands(self) -> Self:
+        if self.thousands == self.decimal:
+            raise ValueError("decimal and thousands are two different signs")
+        return self
+
 
 @dataclass(frozen=True)
 class RawTable:
@@ -193,10 +199,11 @@ def read_dataframe(
     Raises
     ------
     SourceError
-        If the dataframe is empty or lacks a mapped column.
+        If the dataframe is empty, lacks a mapped column or has one of mixed types.
     """
-    table = pa.Table.from_pandas(frame, preserve_index=False)
-    return _as_raw(table, {}, columns or {}, name=name, place=f"dataframe '{name}'", fields=fields)
+    place = f"dataframe '{name}'"
+    table = _from_pandas(frame, place)
+    return _as_raw(table, {}, columns or {}, name=name, place=place, fields=fields)
 
 
 def _read_file(source: Source, path: Path) -> tuple[pa.Table, Mapping[int, pa_csv.InvalidRow]]:
@@ -205,7 +212,7 @@ def _read_file(source: Source, path: Path) -> tuple[pa.Table, Mapping[int, pa_cs
     if path.is_dir():
         raise SourceError(f"{path} is a folder. A source is one file.")
     if path.stat().st_size == 0:
-        raise SourceError(f"{path} is empty. A table needs a header row and rows of data.")
+        raise _empty(path)
     try:
         if path.suffix.lower() in _PARQUET_SUFFIXES:
             return _read_parquet(path), {}
@@ -214,10 +221,16 @@ def _read_file(source: Source, path: Path) -> tuple[pa.Table, Mapping[int, pa_cs
         raise SourceError(f"{path} may not be read by this user. Check its permissions.") from error
 
 
+def _empty(path: Path) -> SourceError:
+    return SourceError(f"{path} is empty. A table needs a header row and rows of data.")
+
+
 def _read_parquet(path: Path) -> pa.Table:
     try:
         return pq.read_table(path)
-    except pa.ArrowInvalid as error:
+    except PermissionError:
+        raise
+    except (pa.ArrowException, OSError) as error:
         raise SourceError(
             f"{path} is not a Parquet file, or is cut off ({_first_sentence(error)})."
         ) from error
@@ -233,18 +246,16 @@ def _read_csv(source: Source, path: Path) -> tuple[pa.Table, Mapping[int, pa_csv
     try:
         first_line = _first_line(source, path)
         names = source.header or None
-        delimiter = source.delimiter or max(_DELIMITERS, key=first_line.count)
-        if delimiter == _WHITESPACE:
-            delimiter, stream, encoding = (
-                ",",
-                pa.py_buffer(_joined_by_commas(source, path)),
-                "utf-8",
-            )
+        if source.delimiter == _WHITESPACE:
+            delimiter, encoding = "\t", "utf-8"
+            stream = pa.BufferReader("".join(_tabbed_lines(source, path)).encode())
         else:
+            delimiter = source.delimiter or max(_DELIMITERS, key=first_line.count)
             stream, encoding = pa.input_stream(path), source.encoding
-        columns = names or next(csv.reader([first_line], delimiter=delimiter))
+        # Arrow guesses the type of a column it is not told of, and 007 would become 7.
+        columns = names or _header(source, path, delimiter)
         table = pa_csv.read_csv(
-            pa.BufferReader(stream) if isinstance(stream, pa.Buffer) else stream,
+            stream,
             # One thread, because only then does Arrow tell the number of a malformed row.
             read_options=pa_csv.ReadOptions(
                 use_threads=False, encoding=encoding, column_names=names
@@ -263,7 +274,7 @@ def _read_csv(source: Source, path: Path) -> tuple[pa.Table, Mapping[int, pa_csv
             f"The encoding of {path} must be one Python knows, such as utf-8, utf-16, gb18030 or "
             f"latin-1. Got {source.encoding!r}."
         ) from error
-    except (UnicodeError, pa.ArrowInvalid) as error:
+    except (UnicodeError, csv.Error, pa.ArrowInvalid) as error:
         raise SourceError(
             f"{path} is not a table in {source.encoding} text ({_first_sentence(error)}). "
             'Set encoding and delimiter of the source, for example encoding = "gb18030".'
@@ -274,17 +285,28 @@ def _read_csv(source: Source, path: Path) -> tuple[pa.Table, Mapping[int, pa_csv
 
 
 def _first_line(source: Source, path: Path) -> str:
-    with path.open(encoding=_without_mark(source.encoding), newline=None) as file:
-        return file.readline().rstrip("\n")
+    with path.open(encoding=_without_mark(source.encoding)) as file:
+        line = next((line for line in file if line.strip()), None)
+    if line is None:
+        raise _empty(path)
+    return line
+
+
+def _header(source: Source, path: Path, delimiter: str) -> list[str]:
+    if source.delimiter == _WHITESPACE:
+        rows = csv.reader(_tabbed_lines(source, path), delimiter=delimiter)
+        return next(filter(None, rows))
+    with path.open(encoding=_without_mark(source.encoding), newline="") as file:
+        return next(filter(None, csv.reader(file, delimiter=delimiter)))
 
 
 def _without_mark(encoding: str) -> str:
     return "utf-8-sig" if encoding.lower().replace("_", "-") in {"utf-8", "utf8"} else encoding
 
 
-def _joined_by_commas(source: Source, path: Path) -> bytes:
+def _tabbed_lines(source: Source, path: Path) -> Iterator[str]:
     with path.open(encoding=_without_mark(source.encoding)) as file:
-        return "\n".join(",".join(line.split()) for line in file).encode()
+        yield from ("\t".join(line.split()) + "\n" for line in file)
 
 
 def _read_database(source: Source, name: str) -> pa.Table:
@@ -292,19 +314,50 @@ def _read_database(source: Source, name: str) -> pa.Table:
     assert source.query is not None
     try:
         url = sa.make_url(source.url.get_secret_value())
-        is_sqlite_file = url.get_backend_name() == "sqlite" and url.database
-        if is_sqlite_file and not Path(str(url.database)).exists():
-            raise SourceError(f"There is no database {url.database} for source '{name}'.")
+    except (sa.exc.ArgumentError, ValueError):
+        raise SourceError(
+            f"The url of source '{name}' is not the address of a database. It is written "
+            "dialect://user:password@host/database."
+        ) from None
+    is_sqlite_file = url.get_backend_name() == "sqlite" and url.database
+    if is_sqlite_file and not Path(str(url.database)).exists():
+        raise SourceError(f"There is no database {url.database}. Check the url of source '{name}'.")
+    try:
         engine = sa.create_engine(url, poolclass=sa.NullPool)
         with engine.connect() as connection:
             frame = pd.read_sql_query(sa.text(source.query), connection, dtype_backend="pyarrow")
-    except (sa.exc.SQLAlchemyError, ImportError) as error:
-        # The address may hold a password, so only the driver's own words are passed on.
-        cause = getattr(error, "orig", None) or error
+    except (sa.exc.NoSuchModuleError, ImportError) as error:
         raise SourceError(
-            f"The database of source '{name}' did not answer its query: {_first_sentence(cause)}."
+            f"There is no driver for the database of source '{name}' ({_first_sentence(error)}). "
+            "Install it beside Worth, for example psycopg for PostgreSQL."
         ) from None
-    return pa.Table.from_pandas(frame, preserve_index=False)
+    except (sa.exc.SQLAlchemyError, pd.errors.DatabaseError, ValueError, TypeError) as error:
+        raise SourceError(
+            f"The database of source '{name}' did not answer its query: "
+            f"{_words_of_driver(error, url)}. Check url and query."
+        ) from None
+    return _from_pandas(frame, f"the query of source '{name}'")
+
+
+def _words_of_driver(error: BaseException, url: sa.URL) -> str:
+    """Pass on what the driver says, but never the password of the address."""
+    if isinstance(error, pd.errors.DatabaseError):
+        error = error.__cause__ or error
+    words = _first_sentence(getattr(error, "orig", None) or error)
+    return words.replace(url.password, "***") if url.password else words
+
+
+def _from_pandas(frame: pd.DataFrame, place: str) -> pa.Table:
+    _check_unique([str(name) for name in frame.columns], place)
+    # Moments with a zone go over as Arrow's own type: by its road through NumPy pandas 3 warns.
+    zoned = frame.select_dtypes("datetimetz").dtypes
+    frame = frame.astype({n: pd.ArrowDtype(pa.timestamp(t.unit, "UTC")) for n, t in zoned.items()})
+    try:
+        return pa.Table.from_pandas(frame, preserve_index=False)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
+        raise SourceError(
+            f"{place} has a column of mixed types ({error.args[-1]}). Give it one, such as text."
+        ) from error
 
 
 def _first_sentence(error: BaseException) -> str:
@@ -321,20 +374,23 @@ def _as_raw(
     fields: Sequence[str],
 ) -> RawTable:
     present = table.schema.names
-    twice = [column for column, count in Counter(present).items() if count > 1]
-    if twice:
-        raise SourceError(
-            f"{place} has more than one column {twice[0]!r}. Column names are unique."
-        )
+    _check_unique(present, place)
     _check_mapping(mapping, present, name=name, place=place, fields=fields)
     chosen = {f: mapping.get(f, f) for f in fields if mapping.get(f, f) in present}
     if len(table) + len(malformed) == 0:
         raise SourceError(f"{place} has columns but not one row of data.")
     positions, broken = _row_numbers(len(table), malformed)
-    rows = pa.table({f: _plain(table[column]) for f, column in chosen.items()})
-    rows = rows.append_column("source_row", pa.array(positions, pa.int64()))
-    rows = rows.append_column("source_content", _digests(table))
-    return RawTable(name, rows, broken)
+    columns = {f: _plain(table[column]) for f, column in chosen.items()}
+    columns |= {"source_row": pa.array(positions, pa.int64()), "source_content": _digests(table)}
+    return RawTable(name, pa.table(columns), broken)
+
+
+def _check_unique(names: Sequence[str], place: str) -> None:
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise SourceError(
+            f"{place} has more than one column {twice[0]!r}. Column names are unique."
+        )
 
 
 def _digests(table: pa.Table) -> pa.ChunkedArray:
