@@ -324,9 +324,12 @@ def _latest_text(latest: int) -> str:
 def _keyed(raw: RawTable, source: Source, latest: int) -> _Step:
     """Give each row its identity, and find those that repeat another."""
     del latest
-    has_line_key = "line_id" in raw.rows.schema.names
-    identity = "'key', order_id, line_id" if has_line_key else "'content', source_content, nth"
-    same_key = "PARTITION BY reason, order_id, line_id ORDER BY source_row DESC"
+    present = raw.rows.schema.names
+    has_line_key = "line_id" in present
+    # Many systems count lines within the order.
+    line_key = "order_id, line_id" if "order_id" in present else "line_id"
+    identity = f"'key', {line_key}" if has_line_key else "'content', source_content, nth"
+    same_key = f"PARTITION BY reason, {line_key} ORDER BY source_row DESC"
     if has_line_key:
         repeats = f"""
             WHEN line_id IS NULL THEN 'line_id is missing'
