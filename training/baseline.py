@@ -50,11 +50,12 @@ def _churn_by_silence(
     """Learn from the last window how silence and churn go together."""
     before = build_panel(ledger, origin - days, days, basis)
     lapsed = (before.outcomes["purchases"] == 0).to_numpy()
-    if lapsed.all() or not lapsed.any():
-        # Nothing to learn from: as likely as not after a silence as long as the window.
+    is_mixed = lapsed.any() and not lapsed.all()
+    model = LogisticRegression().fit(_silence(before.signals), lapsed) if is_mixed else None
+    if model is None or model.coef_[0, 0] <= 0:
+        # Too little to learn from: as likely as not after a silence as long as the window.
         silent_days = signals["days_since_last_purchase"].to_numpy(dtype=float)
         return np.asarray(silent_days / (silent_days + days))
-    model = LogisticRegression().fit(_silence(before.signals), lapsed)
     return np.asarray(model.predict_proba(_silence(signals))[:, 1])
 
 

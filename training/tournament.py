@@ -7,13 +7,13 @@ from math import inf, isnan
 import pandas as pd
 from joblib import Parallel, cpu_count, delayed
 
-from features.ledger import Ledger
+from features.ledger import Ledger, date_of
 from models.metrics import churn_metrics, purchase_metrics, value_metrics
 from models.value.boosted import BoostedValueModel
 from models.value.latent import LatentValueModel
 from training.baseline import naive_forecast
 from training.panel import Panel, ValueBasis, build_panel, stack
-from training.plan import Plan
+from training.plan import Plan, TrainingError
 
 __all__ = ["BASELINE", "LOSS", "Entry", "Tournament", "fit_boosted", "measure", "run_tournament"]
 
@@ -111,6 +111,11 @@ def run_tournament(
     -------
     Tournament
         Every candidate's forecast and figures.
+
+    Raises
+    ------
+    TrainingError
+        If nobody had bought by the day of the test.
     """
     report("signals at past days")
     test, *learning = build_panels(
@@ -119,6 +124,11 @@ def run_tournament(
         + [(origin, plan.horizon_days) for origin in plan.learning_origins],
         basis,
     )
+    if test.signals.empty:
+        raise TrainingError(
+            f"Nobody had bought by {date_of(plan.test_origin)}, the day the candidates are to "
+            "forecast from. Choose a shorter horizon_days, or load a longer history."
+        )
     naive = naive_forecast(
         ledger, test.signals, origin=plan.test_origin, days=plan.test_days, basis=basis
     )

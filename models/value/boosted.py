@@ -51,7 +51,8 @@ class BoostedValueModel(Model):
     constants_ : dict of float
         The one outcome of those heads.
     levels_ : dict of float
-        Factors that level purchases and value, in [0, inf).
+        Factors that level purchases and value (which is learned in units of its mean), in
+        [0, inf).
 
     References
     ----------
@@ -122,7 +123,7 @@ class BoostedValueModel(Model):
         targets = {
             "active": (purchases > 0).astype(float),
             "purchases": purchases,
-            "value": np.maximum(value, 0.0),
+            "value": _in_means(np.maximum(value, 0.0)),
         }
         self.constants_ = {
             head: float(target[0]) for head, target in targets.items() if np.ptp(target) == 0
@@ -297,6 +298,12 @@ def _feature_names(X: pd.DataFrame, features: Sequence[str] | None) -> list[str]
     if not features:
         raise ValueError("BoostedValueModel needs one numeric column or more.")
     return sorted(features)
+
+
+def _in_means(value: FloatArray) -> FloatArray:
+    """Express money in units of its mean; LightGBM rounds labels to 32 bits."""
+    mean = value.mean()
+    return value / mean if mean > 0 else value
 
 
 def _level(actual: FloatArray, predicted: FloatArray) -> float:
