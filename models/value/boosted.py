@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
+from joblib import Parallel, delayed
 from sklearn.utils.validation import check_is_fitted
 
 from models.base import FloatArray, Model, check_parameter, is_number
@@ -40,7 +41,7 @@ class BoostedValueModel(Model):
     random_state : int
         Seed of the sampling of rows and columns, in [0, 2**31).
     n_jobs : int
-        Threads, 1 or more; they do not change the result.
+        Heads trained side by side, 1 or more; the result is the same.
 
     Attributes
     ----------
@@ -128,11 +129,13 @@ class BoostedValueModel(Model):
         self.constants_ = {
             head: float(target[0]) for head, target in targets.items() if np.ptp(target) == 0
         }
-        self.boosters_ = {
-            head: self._boost(head, rows, target)
-            for head, target in targets.items()
-            if head not in self.constants_
-        }
+        # Each head on one thread, side by side: threads within a head wait for each other at every
+        # split, which on a busy machine takes ten times as long as one thread alone.
+        heads = [head for head in targets if head not in self.constants_]
+        texts = Parallel(n_jobs=self.n_jobs, prefer="threads")(
+            delayed(self._boost)(head, rows, targets[head]) for head in heads
+        )
+        self.boosters_ = dict(zip(heads, texts, strict=True))
         self._restore_boosters()
         self.levels_ = {
             head: _level(actual, self._predict(head, rows))
@@ -243,7 +246,7 @@ class BoostedValueModel(Model):
             "bagging_freq": 1,
             "lambda_l2": 5.0,
             "seed": self.random_state,
-            "num_threads": self.n_jobs,
+            "num_threads": 1,
             "deterministic": True,
             "force_row_wise": True,
             "verbosity": -1,
@@ -261,7 +264,7 @@ class BoostedValueModel(Model):
     def _predict(self, head: str, rows: FloatArray) -> FloatArray:
         if head in self.constants_ or not len(rows):
             return np.full(len(rows), self.constants_.get(head, 0.0))
-        return np.asarray(self._restored[head].predict(rows, num_threads=self.n_jobs), dtype=float)
+        return np.asarray(self._restored[head].predict(rows, num_threads=1), dtype=float)
 
 
 def _lightgbm() -> ModuleType:
