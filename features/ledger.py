@@ -61,6 +61,12 @@ def date_of(day: int) -> date:
 class EmptyLedgerError(ValueError):
     """Raised where a ledger without a single order line is asked for its days."""
 
+    def __init__(self) -> None:
+        super().__init__(
+            "The ledger holds no order lines. 'worth ingest' loads them; where rows were rejected, "
+            "it says why."
+        )
+
 
 @dataclass(frozen=True)
 class Ledger:
@@ -164,6 +170,6 @@ class Ledger:
 
     def _extreme_days(self) -> tuple[int, int]:
         if not len(self.order_lines):
-            raise EmptyLedgerError("The ledger has no order lines, so it has no first or last day.")
+            raise EmptyLedgerError
         extremes = pc.min_max(self.order_lines["day"]).as_py()
         return int(extremes["min"]), int(extremes["max"])

@@ -93,13 +93,12 @@ def _load(store: Store, name: str, table_name: str, cleaned: Cleaned) -> int:
     # In the order of the table's key, so that the database appends instead of inserting.
     rows = cleaned.rows.sort_by([(column, "ascending") for column in key])
     with store.staged({"clean": rows, "rejected": cleaned.rejected}) as (connection, staged):
-        before = _n_rows(connection, table)
+        n_new = _n_unknown(connection, table, staged["clean"])
         # The same row may read otherwise by now: another content of its line key, another mapping.
         for part in staged.values():
             read_again = table.c.row_key.in_(sa.select(part.c.row_key))
             connection.execute(sa.delete(table).where(read_again))
         connection.execute(_insert(table, staged["clean"]))
-        n_new = _n_rows(connection, table) - before
         connection.execute(sa.delete(REJECTED_ROWS).where(REJECTED_ROWS.c.source == name))
         connection.execute(_insert(REJECTED_ROWS, staged["rejected"]))
         connection.execute(
@@ -124,5 +123,7 @@ def _insert(table: sa.Table, staged: sa.TableClause) -> sa.Insert:
     return sqlite.insert(table).from_select(names, rows).on_conflict_do_nothing(index_elements=keys)
 
 
-def _n_rows(connection: sa.Connection, table: sa.Table) -> int:
-    return int(connection.execute(sa.select(sa.func.count()).select_from(table)).scalar_one())
+def _n_unknown(connection: sa.Connection, table: sa.Table, staged: sa.TableClause) -> int:
+    is_known = staged.c.row_key.in_(sa.select(table.c.row_key))
+    count = sa.select(sa.func.count()).select_from(staged).where(~is_known)
+    return int(connection.execute(count).scalar_one())

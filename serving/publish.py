@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from features.engines.duckdb import compute_signals
 from features.ledger import Ledger, date_of
+from features.pipeline import signals_digest
 from models.tier import POLICIES, Policy
 from models.value.discounting import discount_factor
 from serving.published import POINTER
@@ -137,7 +138,7 @@ def score_customers(
     Raises
     ------
     PublishError
-        If there is nobody to score.
+        If there is nobody to score, or the model learned from other definitions of the signals.
     """
     signals = compute_signals(ledger, as_of)
     signals = signals[~signals.index.isin(_opted_out(ledger))]
@@ -147,6 +148,11 @@ def score_customers(
             f"order is of {date_of(ledger.first_day)}; choose a later as_of."
         )
     facts = champion.bundle.facts
+    if facts["signals_digest"] != signals_digest():
+        raise PublishError(
+            f"Version {champion.version} of the model learned from other definitions of the "
+            "signals than this program computes. 'worth train' makes one that fits."
+        )
     forecast = champion.bundle.forecast(signals)
     factor = discount_factor(facts["horizon_days"], discount_rate)
     return pd.DataFrame(

@@ -11,6 +11,7 @@ os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 import mlflow
+import sqlalchemy as sa
 from mlflow.exceptions import MlflowException
 
 from models.bundle import Bundle
@@ -69,21 +70,25 @@ def load_champion(tracking_uri: str) -> Champion:
     _check_database(tracking_uri)
     for chatty in ("mlflow", "alembic"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    client = mlflow.MlflowClient(tracking_uri, registry_uri=tracking_uri)
     try:
+        client = mlflow.MlflowClient(tracking_uri, registry_uri=tracking_uri)
         version = client.get_model_version_by_alias(_MODEL_NAME, _CHAMPION)
+    except sa.exc.SQLAlchemyError as error:
+        cause = getattr(error, "orig", None) or error
+        raise RegistryError(f"The model registry's database cannot be read: {cause}.") from None
     except MlflowException as error:
         raise RegistryError(
-            f"The model registry names no champion ({str(error).splitlines()[0]}) "
+            f"The model registry names no champion ({str(error).splitlines()[0]}). "
             "'worth train' makes one, if it beats the baseline."
         ) from error
     with tempfile.TemporaryDirectory() as folder:
         try:
+            # By its address: looked up by its name, MLflow would ask whatever registry it was last
+            # told of in this process.
             model = mlflow.artifacts.download_artifacts(
-                f"models:/{_MODEL_NAME}/{version.version}",
+                client.get_model_version_download_uri(_MODEL_NAME, str(version.version)),
                 dst_path=folder,
                 tracking_uri=tracking_uri,
-                registry_uri=tracking_uri,
             )
         except (MlflowException, OSError) as error:
             raise RegistryError(

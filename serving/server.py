@@ -1,8 +1,10 @@
 """Run the service in this process, and say on one line where it listens."""
 
+import signal
 import socket
 import sys
 from importlib.metadata import version
+from types import FrameType
 
 import structlog
 import uvicorn
@@ -38,16 +40,29 @@ def run_server(store: Store, *, host: str, port: int) -> None:
     """
     log = _configured_log()
     listener = _listen(host, port)
-    bound_host, bound_port = listener.getsockname()[:2]
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, _end)
     log.info(
         "service.started",
-        url=f"http://{bound_host}:{bound_port}",
+        url=_url(listener),
         version=version("worth"),
         store=str(store.engine.url.database),
     )
     config = uvicorn.Config(create_app(store), log_config=None, server_header=False)
-    uvicorn.Server(config).run(sockets=[listener])
-    log.info("service.stopped")
+    try:
+        uvicorn.Server(config).run(sockets=[listener])
+    finally:
+        log.info("service.stopped")
+
+
+def _end(_signal: int, _frame: FrameType | None) -> None:
+    """End as asked; uvicorn raises the signal again when it has answered what it was asked."""
+    sys.exit(0)
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _listen(host: str, port: int) -> socket.socket:

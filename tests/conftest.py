@@ -3,8 +3,10 @@ import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import mlflow
 import pandas as pd
 import pytest
+from hypothesis import settings as hypothesis_settings
 
 from features.cleaning import FIELDS, clean_order_lines
 from features.ledger import Ledger, day_of
@@ -16,6 +18,11 @@ from training.tracking import Tracking
 from training.train import train
 from worth.demo import DEMO_SOURCE, demo_settings
 from worth.settings import Settings
+
+# CI tries the same examples every time; elsewhere each run tries others.
+hypothesis_settings.register_profile("ci", derandomize=True, deadline=None)
+if os.environ.get("CI"):
+    hypothesis_settings.load_profile("ci")
 
 _SHARED = Path(__file__).parents[1] / ".." / "shared" / "data"
 
@@ -68,11 +75,9 @@ def store(tmp_path: Path) -> SQLiteStore:
 @pytest.fixture(scope="session")
 def _laid_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An MLflow database without a run; laying its tables takes seconds, copying them none."""
-    folder = tmp_path_factory.mktemp("mlflow")
-    tracking = Tracking(f"sqlite:///{folder / 'mlflow.db'}", folder / "artifacts")
-    with tracking._connected():
-        pass
-    return folder / "mlflow.db"
+    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
+    mlflow.MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path
 
 
 @pytest.fixture

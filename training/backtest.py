@@ -2,7 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -73,6 +75,32 @@ class Backtest:
         """
         table = pa.Table.from_pandas(self.predictions.reset_index(), preserve_index=False)
         pq.write_table(table, path)
+
+    def summary(self) -> dict[str, Any]:
+        """Sum up model, figures and tournament, as JSON can hold it.
+
+        Returns
+        -------
+        dict
+            Figures that could not be taken are None.
+        """
+        facts, tournament = self.fitted.bundle.facts, self.fitted.tournament
+        return {
+            "model": self.fitted.bundle.name,
+            **{n: facts[n] for n in ("as_of", "horizon_days", "value_basis", "n_customers")},
+            "days_seen": self.days_seen,
+            "metrics": _finite(self.metrics),
+            "baseline_metrics": _finite(self.baseline_metrics),
+            "tournament": {entry.name: _finite(entry.metrics) for entry in tournament.entries},
+            "beats_baseline": tournament.beats_baseline,
+            "remarks": list(tournament.remarks),
+        }
+
+
+def _finite(metrics: dict[str, float] | None) -> dict[str, float | None] | None:
+    if metrics is None:
+        return None
+    return {name: value if isfinite(value) else None for name, value in metrics.items()}
 
 
 def fit(

@@ -18,6 +18,7 @@ os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
 
 import mlflow
 import pandas as pd
+import sqlalchemy as sa
 from matplotlib.figure import Figure
 from mlflow.exceptions import MlflowException
 
@@ -162,14 +163,15 @@ class Tracking:
     def _connected(self) -> Iterator[None]:
         for chatty in ("mlflow", "alembic"):
             logging.getLogger(chatty).setLevel(logging.ERROR)
-        mlflow.set_tracking_uri(self.uri)
-        mlflow.set_registry_uri(self.uri)
         try:
+            _lay_database(self.uri)
+            mlflow.set_tracking_uri(self.uri)
+            mlflow.set_registry_uri(self.uri)
             if mlflow.get_experiment_by_name(EXPERIMENT) is None:
                 mlflow.create_experiment(EXPERIMENT, self._artifact_location())
             mlflow.set_experiment(EXPERIMENT)
             yield
-        except (MlflowException, OSError) as error:
+        except (MlflowException, sa.exc.SQLAlchemyError, OSError) as error:
             raise TrackingError(
                 f"MLflow at {_without_password(self.uri)} did not do its part: "
                 f"{str(error).splitlines()[0]} Check tracking_uri."
@@ -178,6 +180,22 @@ class Tracking:
     def _artifact_location(self) -> str | None:
         is_database = not self.uri.startswith(("http:", "https:", "databricks"))
         return self.artifacts.absolute().as_uri() if is_database else None
+
+
+def _lay_database(uri: str) -> None:
+    """Lay MLflow's tables beside a new SQLite file's place, and move them there whole.
+
+    MLflow lays them over seconds, and never mends those of a process that was killed meanwhile.
+    """
+    path = Path(uri.removeprefix("sqlite:///"))
+    if not uri.startswith("sqlite:///") or path.exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}.", dir=path.parent) as folder:
+        partial = Path(folder) / path.name
+        mlflow.MlflowClient(f"sqlite:///{partial}").search_experiments()
+        if not path.exists():
+            partial.replace(path)
 
 
 def _finite(metrics: Mapping[str, float]) -> dict[str, float]:

@@ -2,9 +2,8 @@
 
 import json
 import sys
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from enum import StrEnum
-from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NoReturn
 
@@ -83,6 +82,8 @@ def ingest(
     """Load the sources of worth.toml, or one file, into the ledger."""
     from serving.ingest import ingest as load
 
+    if mapping and orders is None:
+        raise typer.BadParameter("--map goes with --orders; worth.toml maps its own sources.")
     settings = load_settings(config)
     sources = dict(settings.sources)
     if orders is not None:
@@ -180,6 +181,9 @@ def backtest(
     ] = None,
 ) -> None:
     """Forecast from a past day of one file, and look what came. Needs and leaves no state."""
+    for place in (predictions, json_file):
+        if place is not None and not place.parent.is_dir():
+            raise SourceError(f"{place} cannot be written: there is no folder {place.parent}.")
     report = reports.progress_on(_err)
     source = Source(path=orders, columns=_mapping(mapping), date_format=date_format)
     report(f"reading {orders}")
@@ -199,7 +203,7 @@ def backtest(
     if predictions is not None:
         _write_at_once(predictions, result.write_predictions)
     if json_file is not None:
-        summary = json.dumps(_summary(result), indent=2, allow_nan=False) + "\n"
+        summary = json.dumps(result.summary(), indent=2, allow_nan=False) + "\n"
         _write_at_once(json_file, lambda path: path.write_text(summary, encoding="utf-8"))
     _print_backtest(result, as_of.date(), horizon)
 
@@ -326,27 +330,6 @@ def _write_at_once(path: Path, write: Any) -> None:
         ) from None
     finally:
         partial.unlink(missing_ok=True)
-
-
-def _summary(result: "Backtest") -> dict[str, Any]:
-    facts, tournament = result.fitted.bundle.facts, result.fitted.tournament
-    return {
-        "model": result.fitted.bundle.name,
-        **{name: facts[name] for name in ("as_of", "horizon_days", "value_basis", "n_customers")},
-        "days_seen": result.days_seen,
-        "metrics": _finite(result.metrics),
-        "baseline_metrics": _finite(result.baseline_metrics),
-        "tournament": {entry.name: _finite(entry.metrics) for entry in tournament.entries},
-        "beats_baseline": tournament.beats_baseline,
-        "remarks": list(tournament.remarks),
-        "written_at": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-
-
-def _finite(metrics: dict[str, float] | None) -> dict[str, float | None] | None:
-    if metrics is None:
-        return None
-    return {name: value if isfinite(value) else None for name, value in metrics.items()}
 
 
 def _print_cleaned(name: str, cleaned: Cleaned, more: dict[str, int]) -> None:

@@ -23,6 +23,7 @@ from worth.settings import Settings
 
 __all__ = ["DEMO_SOURCE", "DemoError", "demo_settings", "run_demo"]
 
+
 def _folder_of(package: str) -> Path:
     """Find where a package is, without importing it."""
     spec = find_spec(package)

@@ -3,7 +3,7 @@
 import difflib
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -15,6 +15,7 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+from pydantic_settings import SettingsError as UnreadableError
 
 from features.schema import TABLES
 from features.sources import Source
@@ -128,22 +129,27 @@ def load_settings(config: Path | None = None, **overrides: Any) -> Settings:
     SettingsError
         If the file is missing or no TOML, or a key or value is wrong.
     """
-    if config is not None and not config.exists():
+    if config is not None and not config.is_file():
         raise SettingsError(f"There is no file {config}. Check --config, or leave it out.")
     file = config or Path(CONFIG_FILE)
     _refuse_misspelt_variables(os.environ)
     try:
         settings = _reader_of(file)(**overrides)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file} is not TOML: {error}.") from None
+    except UnreadableError:
+        raise SettingsError(
+            f"The environment variables {_PREFIX}SOURCES... must be JSON where they hold a table "
+            f"or a list. One text is set like {_PREFIX}SOURCES__ORDERS__PATH=orders.csv."
+        ) from None
     except ValidationError as error:
-        raise SettingsError(_sentence(error, file)) from None
+        raise SettingsError(_sentence(error, file, overrides)) from None
     return settings.model_copy(
         update={
             "home": _beside(file, settings.home) if _is_from_file(file, "home") else settings.home,
             "sources": {
                 name: source.model_copy(update={"path": _beside(file, source.path)})
-                if source.path is not None
+                if source.path is not None and _is_from_file(file, "sources", name, "path")
                 else source
                 for name, source in settings.sources.items()
             },
@@ -169,10 +175,19 @@ def _reader_of(file: Path) -> type[Settings]:
     return Reader
 
 
-def _is_from_file(file: Path, key: str) -> bool:
-    if f"{_PREFIX}{key.upper()}" in os.environ or not file.exists():
+def _is_from_file(file: Path, *keys: str) -> bool:
+    if _variable(keys) in os.environ or not file.exists():
         return False
-    return key in tomllib.loads(file.read_text(encoding="utf-8"))
+    part: Any = tomllib.loads(file.read_text(encoding="utf-8"))
+    for key in keys:
+        if key not in part:
+            return False
+        part = part[key]
+    return True
+
+
+def _variable(keys: Iterable[object]) -> str:
+    return _PREFIX + "__".join(map(str, keys)).upper()
 
 
 def _beside(file: Path, path: Path) -> Path:
@@ -192,11 +207,16 @@ def _refuse_misspelt_variables(environment: Mapping[str, str]) -> None:
             )
 
 
-def _sentence(error: ValidationError, file: Path) -> str:
+def _sentence(error: ValidationError, file: Path, overrides: Mapping[str, Any]) -> str:
     fault = error.errors()[0]
     key = ".".join(map(str, fault["loc"]))
-    variable = f"{_PREFIX}{'__'.join(map(str, fault['loc'])).upper()}"
-    place = f"the environment variable {variable}" if variable in os.environ else f"{file}"
+    variable = _variable(fault["loc"])
+    if key in overrides:
+        place = "the command line"
+    elif variable in os.environ:
+        place = f"the environment variable {variable}"
+    else:
+        place = str(file)
     if fault["type"] == "extra_forbidden":
         known = Source.model_fields if len(fault["loc"]) > 1 else Settings.model_fields
         close = difflib.get_close_matches(str(fault["loc"][-1]), known, n=1)
@@ -206,4 +226,7 @@ def _sentence(error: ValidationError, file: Path) -> str:
     rule = rule[0].lower() + rule[1:]
     if fault["msg"].startswith("Input should be "):
         rule = f"must be {rule}"
-    return f"The setting '{key}' in {place} is wrong: {rule}. Got {fault['input']!r} instead."
+    # A table, or an address, may hold a password.
+    is_plain = isinstance(fault["input"], str | int | float) and fault["loc"][-1] != "url"
+    got = f" Got {fault['input']!r} instead." if is_plain else ""
+    return f"The setting '{key}' in {place} is wrong: {rule}.{got}"

@@ -15,7 +15,7 @@ router = APIRouter(tags=["scores"])
 
 
 @router.get(
-    "/v1/customers/{customer_id}/score",
+    "/v1/customers/{customer_id:path}/score",  # An id may hold a slash.
     dependencies=[Depends(requires("scores:read"))],
     responses=problems(401, 403, 404, 422, 503),
 )

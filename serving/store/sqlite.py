@@ -1,6 +1,7 @@
 """The store on SQLite: one file, many readers, one writer at a time."""
 
 import os
+import re
 import sqlite3
 import uuid
 from collections.abc import Iterator, Mapping
@@ -22,6 +23,7 @@ __all__ = ["SQLiteStore"]
 _BUSY_TIMEOUT = 30
 # ADBC hands out this many rows at a time; its own 1,024 make a ledger of many small pieces.
 _BATCH_ROWS = 65_536
+_STAGING_FILE = re.compile(r"staging-(\d+)-[0-9a-f]{32}\.db")
 _EXAMPLES = {
     pa.string(): "''",
     pa.int64(): "0",
@@ -167,7 +169,8 @@ class SQLiteStore(Store):
     def _sweep(self) -> None:
         """Remove what a process that was killed left staged."""
         for file in self.path.parent.glob("staging-*.db*"):
-            if not _is_running(int(file.name.split("-")[1])):
+            staged_by = _STAGING_FILE.match(file.name)
+            if staged_by and not _is_running(int(staged_by[1])):
                 file.unlink(missing_ok=True)
 
 

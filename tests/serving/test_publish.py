@@ -1,0 +1,183 @@
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from models.bundle import Bundle
+from models.value.discounting import discount_factor
+from serving.lists.service import preview_list
+from serving.publish import PublishError, publish
+from serving.registry import Champion
+from serving.store import SQLiteStore
+from serving.store.tables import LEDGER, PUBLISHED, SCORE_SETS, SCORES
+
+_DAY_0 = 19_723  # 2024-01-01
+# B leads by far; C and D are small.
+_ROWS = [
+    (who, day, money) for who, money in (("B", 900.0), ("C", 9.0), ("D", 1.0)) for day in (0, 40)
+]
+
+Load = Callable[..., int]
+
+
+def _publish(store: SQLiteStore, champion: Champion, **changes: Any) -> Any:
+    arguments = {"currency": "EUR", "discount_rate": 0.1, "policy": "predicted"} | changes
+    return publish(store, champion, **arguments)
+
+
+def _since(store: SQLiteStore) -> dict[str, int]:
+    statement = sa.select(SCORES.c.customer_id, SCORES.c.tier_since).join(
+        PUBLISHED, PUBLISHED.c.set_id == SCORES.c.set_id
+    )
+    with store.reading() as connection:
+        return {row.customer_id: row.tier_since - _DAY_0 for row in connection.execute(statement)}
+
+
+def test_a_day_before_the_first_order_is_refused(
+    store: SQLiteStore, load: Load, champion: Champion
+) -> None:
+    load(_ROWS)
+
+    with pytest.raises(
+        PublishError, match=r"Nobody bought on or before 2023-12-31.* of 2024-01-01"
+    ):
+        _publish(store, champion, as_of=_DAY_0 - 1)
+    with store.reading() as connection:
+        assert not connection.execute(sa.select(SCORE_SETS)).all()
+
+
+def test_a_model_of_other_signals_is_refused(
+    store: SQLiteStore, load: Load, champion: Champion
+) -> None:
+    load(_ROWS)
+    facts = champion.bundle.facts | {"signals_digest": "sha256:other"}
+    older = Champion("worth", "7", Bundle("latent", champion.bundle.latent, facts=facts))
+
+    with pytest.raises(PublishError, match="Version 7 of the model learned from other definitions"):
+        _publish(store, older)
+
+
+def test_everyone_is_scored_as_of_the_last_day(
+    store: SQLiteStore, load: Load, champion: Champion
+) -> None:
+    load(_ROWS)
+
+    publication = _publish(store, champion)
+
+    assert publication.as_of == _DAY_0 + 40
+    assert list(publication.scores.index) == ["B", "C", "D"]
+    with store.reading() as connection:
+        facts = connection.execute(sa.select(SCORE_SETS)).one()
+    assert facts.n_customers == 3
+    assert facts.model_digest == champion.bundle.digest
+    assert facts.ledger_fingerprint == store.read_ledger().fingerprint()
+
+
+def test_the_value_is_discounted(store: SQLiteStore, load: Load, champion: Champion) -> None:
+    load(_ROWS)
+
+    today = _publish(store, champion, discount_rate=0.0).scores["clv_expected"]
+    later = _publish(store, champion, discount_rate=0.5).scores["clv_expected"]
+
+    assert later.to_numpy() == pytest.approx(today.to_numpy() * discount_factor(90, 0.5))
+
+
+def test_who_opted_out_of_profiling_is_not_scored(
+    store: SQLiteStore, load: Load, champion: Champion
+) -> None:
+    load(_ROWS)
+    with store.writing() as connection:
+        connection.execute(
+            sa.insert(LEDGER["customers"]),
+            [
+                {"customer_id": "C", "profiling_opt_out": 1},
+                {"customer_id": "D", "profiling_opt_out": 0},
+            ],
+        )
+
+    _publish(store, champion)
+
+    assert set(_since(store)) == {"B", "D"}
+
+
+def test_a_tier_keeps_its_first_day_while_it_and_the_policy_stay(
+    store: SQLiteStore, load: Load, champion: Champion
+) -> None:
+    load(_ROWS)
+    _publish(store, champion)
+    load([*_ROWS, ("C", 70, 1000.0), ("E", 71, 1.0)])
+
+    scores = _publish(store, champion).scores
+
+    assert scores["tier"].to_dict() == {"B": "A", "C": "A", "D": "C", "E": "C"}
+    assert _since(store) == {"B": 40, "C": 71, "D": 40, "E": 71}
+    _publish(store, champion, policy="pareto")
+    assert set(_since(store).values()) == {71}
+
+
+def test_scores_of_a_past_day_do_not_begin_in_the_future(
+    store: SQLiteStore, load: Load, champion: Champion
+) -> None:
+    load(_ROWS)
+    _publish(store, champion)
+
+    _publish(store, champion, as_of=_DAY_0 + 10)
+
+    assert set(_since(store).values()) == {10}
+
+
+def test_two_sets_are_kept(store: SQLiteStore, load: Load, champion: Champion) -> None:
+    load(_ROWS)
+
+    newest = [_publish(store, champion).set_id for _ in range(4)][-2:]
+
+    with store.reading() as connection:
+        kept = connection.execute(sa.select(SCORES.c.set_id).distinct()).scalars().all()
+        assert connection.execute(sa.select(PUBLISHED.c.set_id)).scalar_one() == newest[-1]
+    assert sorted(kept) == newest
+
+
+_READER = """
+import sys
+from pathlib import Path
+from serving.lists.service import preview_list
+from serving.store import SQLiteStore
+
+store, stop = SQLiteStore.open(Path(sys.argv[1])), Path(sys.argv[2])
+print("ready", flush=True)
+while not stop.exists():
+    seen = preview_list(store, limit=10_000)
+    print(seen.n_matching, f"{sum(c.clv.expected for c in seen.customers):.4f}")
+"""
+
+
+def test_a_reader_sees_the_old_set_or_the_new_one_and_never_a_mix(
+    store: SQLiteStore, load: Load, champion: Champion, tmp_path: Path
+) -> None:
+    def seen() -> str:
+        target_list = preview_list(store, limit=10_000)
+        total = sum(customer.clv.expected for customer in target_list.customers)
+        return f"{target_list.n_matching} {total:.4f}"
+
+    load([(f"C{n}", day, 1.0 + n) for n in range(300) for day in (0, n % 90)])
+    whole = set()
+    for rate in (0.0, 5.0):
+        _publish(store, champion, discount_rate=rate)
+        whole.add(seen())
+
+    stop = tmp_path / "stop"
+    command = [sys.executable, "-c", _READER, str(store.path), str(stop)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as reader:
+        assert reader.stdout is not None
+        assert reader.stdout.readline() == "ready\n"
+        for n in range(8):
+            _publish(store, champion, discount_rate=5.0 * (n % 2))
+        stop.touch()
+        answers = reader.stdout.read().splitlines()
+
+    assert len(whole) == 2
+    assert set(answers) == whole
