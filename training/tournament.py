@@ -136,6 +136,7 @@ def run_tournament(
     report("fitting latent attrition")
     latent = LatentValueModel(value_column=basis).fit(test.signals)
     forecasts["latent"] = latent.forecast(test.signals, plan.test_days)
+    learning = [panel for panel in learning if len(panel.signals)]
     if learning:
         report(f"boosting on {len(learning)} past days")
         boosted = fit_boosted(learning, plan.horizon_days, random_state=random_state)
