@@ -9,6 +9,8 @@ from pathlib import Path
 # Before MLflow is imported, because it reads them on import.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+# A server that is away is told of within seconds; by itself MLflow tries for minutes.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 
 import mlflow
 import sqlalchemy as sa

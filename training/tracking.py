@@ -15,6 +15,8 @@ from typing import Any
 # Before MLflow is imported, because it reads them on import.
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+# A server that is away is told of within seconds; by itself MLflow tries for minutes.
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
 
 import mlflow
 import pandas as pd
@@ -74,6 +76,17 @@ class Tracking:
         with self._connected(), mlflow.start_run(run_name=name) as run:
             mlflow.log_params(dict(params) | {"git_commit": _git_commit()})
             yield run.info.run_id
+
+    def check(self) -> None:
+        """Find out whether runs can be kept, before the work that they are to keep.
+
+        Raises
+        ------
+        TrackingError
+            If MLflow does not answer.
+        """
+        with self._connected():
+            pass
 
     def log_candidate(self, name: str, metrics: Mapping[str, float]) -> None:
         """Keep a candidate's figures as a child of the running run.
@@ -174,7 +187,7 @@ class Tracking:
         except (MlflowException, sa.exc.SQLAlchemyError, OSError) as error:
             raise TrackingError(
                 f"MLflow at {_without_password(self.uri)} did not do its part: "
-                f"{str(error).splitlines()[0]} Check tracking_uri."
+                f"{str(error).splitlines()[0].rstrip('.')}. Check tracking_uri."
             ) from error
 
     def _artifact_location(self) -> str | None:

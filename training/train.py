@@ -81,6 +81,8 @@ def train(
         "currency": currency,
         "random_state": random_state,
     }
+    report("reaching MLflow")
+    tracking.check()
     fitted = fit(
         ledger, as_of=as_of, horizon_days=horizon_days, random_state=random_state, report=report
     )
