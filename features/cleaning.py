@@ -1,5 +1,6 @@
 """From raw rows to clean rows and rejected rows with a reason: none is lost, none is guessed."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -12,7 +13,7 @@ from features.ledger import date_of
 from features.schema import KEY_COLUMN, TABLES
 from features.sources import RawTable, Source, SourceError
 
-__all__ = ["FIELDS", "Cleaned", "clean_order_lines"]
+__all__ = ["FIELDS", "Cleaned", "clean_order_lines", "source_mark"]
 
 Kind = Literal["text", "number", "day", "flag"]
 
@@ -51,6 +52,27 @@ _FAR_FUTURE = 2**31 - 1
 _TRUE = ["1", "1.0", "true", "t", "yes", "y", "x", "cancelled", "canceled"]
 
 
+def source_mark(source: str) -> bytes:
+    """Name a source in four bytes, with which the keys of all its rows begin.
+
+    Parameters
+    ----------
+    source : str
+        Its name.
+
+    Returns
+    -------
+    bytes
+        Two sources that both count their lines from 1 do not get in each other's way.
+
+    Examples
+    --------
+    >>> source_mark("shop_a").hex()
+    '011d2e51'
+    """
+    return hashlib.md5(source.encode(), usedforsecurity=False).digest()[:4]
+
+
 @dataclass(frozen=True)
 class Cleaned:
     """What cleaning made of a source.
@@ -60,17 +82,20 @@ class Cleaned:
     rows : pyarrow.Table
         Clean rows in the canonical table's columns.
     rejected : pyarrow.Table
-        The others: `source`, `source_row`, `reason`, `content` (the row as JSON) and `row_key`.
+        The others: `source_row`, `reason`, `content` (the row as JSON) and `row_key`.
     n_read : int
         How many rows the source held: clean and rejected together.
     warnings : tuple of str
         What a careful reader should know of the clean rows.
+    fields : tuple of str
+        The fields that the source has.
     """
 
     rows: pa.Table
     rejected: pa.Table
     n_read: int
     warnings: tuple[str, ...]
+    fields: tuple[str, ...]
 
     def counts_by_reason(self) -> dict[str, int]:
         """Count the rejected rows by reason.
@@ -136,12 +161,12 @@ def clean_order_lines(
         twins = _fetch(connection, "SELECT nth FROM keyed WHERE reason IS NULL AND nth > 1")
     no_key = pa.nulls(len(raw.malformed), pa.binary())
     rejected = pa.concat_tables([rejected, raw.malformed.append_column(KEY_COLUMN, no_key)])
-    rejected = rejected.add_column(0, "source", pa.array([raw.source] * len(rejected), pa.string()))
     return Cleaned(
         clean.cast(TABLES["order_lines"].arrow_schema),
         rejected,
         raw.n_read,
         _warnings(present, n_twins=len(twins)),
+        tuple(field for field in FIELDS["order_lines"] if field in present),
     )
 
 
@@ -328,7 +353,12 @@ def _keyed(raw: RawTable, source: Source, latest: int) -> _Step:
     has_line_key = "line_id" in present
     # Many systems count lines within the order.
     line_key = "order_id, line_id" if "order_id" in present else "line_id"
-    identity = f"'key', {line_key}" if has_line_key else "'content', source_content, nth"
+    identity = f"'key', {line_key}" if has_line_key else "'content', content, nth_of_content"
+    content = ", ".join(
+        f"COALESCE(CAST({name} AS VARCHAR), chr(30))"
+        for name in TABLES["order_lines"].names
+        if name != KEY_COLUMN
+    )
     same_key = f"PARTITION BY reason, {line_key} ORDER BY source_row DESC"
     if has_line_key:
         repeats = f"""
@@ -344,16 +374,21 @@ def _keyed(raw: RawTable, source: Source, latest: int) -> _Step:
     return (
         f"""
         CREATE TEMP TABLE keyed AS
-        WITH counted AS (
+        WITH told_apart AS (
+            SELECT *, concat_ws(chr(31), {content}) AS content FROM judged
+        ), counted AS (
             SELECT *,
-                ROW_NUMBER() OVER (PARTITION BY source_content ORDER BY source_row) AS nth
-            FROM judged
+                ROW_NUMBER() OVER (PARTITION BY source_content ORDER BY source_row) AS nth,
+                ROW_NUMBER() OVER (
+                    PARTITION BY content, reason ORDER BY source_row
+                ) AS nth_of_content
+            FROM told_apart
         )
         SELECT * REPLACE (CASE WHEN reason IS NOT NULL THEN reason {repeats} END AS reason),
-            unhex(md5(concat_ws(chr(31), {identity}))) AS {KEY_COLUMN}
+            $source_mark || unhex(md5(concat_ws(chr(31), {identity})))[1:12] AS {KEY_COLUMN}
         FROM counted
     """,
-        {},
+        {"source_mark": source_mark(raw.source)},
     )
 
 

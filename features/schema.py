@@ -73,7 +73,9 @@ class Table:
 
 
 _TEXT, _DAY, _REAL, _FLAG = pa.string(), pa.int32(), pa.float64(), pa.int8()
-_ROW_KEY = Column(KEY_COLUMN, pa.binary(), "identity of the source row", required=True)
+_ROW_KEY = Column(
+    KEY_COLUMN, pa.binary(), "identity: 4 bytes name the source, 12 the row in it", required=True
+)
 _CUSTOMER = Column("customer_id", _TEXT, "who", required=True)
 
 _ORDER_LINES = Table(

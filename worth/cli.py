@@ -78,6 +78,9 @@ def ingest(
         Path | None, typer.Option(help="A file of order lines, instead of worth.toml's sources.")
     ] = None,
     mapping: _Map = None,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Take out first what the sources brought so far.")
+    ] = False,
 ) -> None:
     """Load the sources of worth.toml, or one file, into the ledger."""
     from serving.ingest import ingest as load
@@ -94,7 +97,11 @@ def ingest(
             "a path, or give a file with --orders."
         )
     for loaded in load(
-        _store(settings), sources, time_zone=settings.time_zone, report=reports.progress_on(_err)
+        _store(settings),
+        sources,
+        time_zone=settings.time_zone,
+        replace=replace,
+        report=reports.progress_on(_err),
     ):
         _print_cleaned(loaded.source, loaded.cleaned, {"new in the ledger": loaded.n_new})
 

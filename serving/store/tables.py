@@ -47,6 +47,8 @@ def _ledger_table(table: Table) -> sa.Table:
 
 
 LEDGER = {name: _ledger_table(table) for name, table in TABLES.items()}
+# By which a row that is loaded again is found.
+sa.Index("order_lines_by_row_key", LEDGER["order_lines"].c.row_key, unique=True)
 
 INGESTS = sa.Table(
     "ingests",
@@ -55,6 +57,8 @@ INGESTS = sa.Table(
     sa.Column("source", sa.Text, nullable=False),
     sa.Column("table_name", sa.Text, nullable=False),
     sa.Column("loaded_at", sa.Text, nullable=False),
+    # How the source was read; read otherwise, its rows would be taken for others.
+    sa.Column("reading", sa.Text, nullable=False),
     sa.Column("n_read", sa.Integer, nullable=False),
     sa.Column("n_rejected", sa.Integer, nullable=False),
     sa.Column("n_new", sa.Integer, nullable=False),
@@ -63,8 +67,9 @@ INGESTS = sa.Table(
 REJECTED_ROWS = sa.Table(
     "rejected_rows",
     METADATA,
-    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("ingest_id", sa.Integer, primary_key=True),
     sa.Column("source_row", sa.Integer, primary_key=True),
+    sa.Column("source", sa.Text, nullable=False),
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("content", sa.Text),
     sqlite_with_rowid=False,

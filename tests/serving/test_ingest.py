@@ -74,13 +74,16 @@ def test_a_rejected_row_is_kept_with_its_place_and_reason(store: SQLiteStore, or
     assert '"ten"' in rejected["content"]
 
 
-def test_the_rejected_rows_are_those_of_the_last_load(store: SQLiteStore, orders: Path) -> None:
+def test_the_rejected_rows_of_every_load_are_kept_once(store: SQLiteStore, orders: Path) -> None:
     orders.write_text(_HEADER + "A,2024-01-01,ten,1,12,X\n")
     _load(store, path=orders)
-    orders.write_text(_HEADER + _ROWS)
-    _load(store, path=orders)
+    orders.write_text(_HEADER + "A,2024-02-01,eleven,1,12,X\n")
+    for _ in range(2):
+        _load(store, path=orders)
 
-    assert not _all(store, REJECTED_ROWS)
+    contents = [row["content"] for row in _all(store, REJECTED_ROWS)]
+    assert ['"ten"' in contents[0], '"eleven"' in contents[1]] == [True, True]
+    assert len(contents) == 2
 
 
 @pytest.mark.parametrize("header", [_HEADER, _HEADER.replace("line_id", "number")])
@@ -104,14 +107,48 @@ def test_a_changed_line_replaces_the_one_of_its_key(store: SQLiteStore, orders: 
 
 
 @pytest.mark.parametrize("header", [_HEADER, _HEADER.replace("line_id", "number")])
-def test_a_corrected_mapping_replaces_the_rows(
+def test_another_mapping_is_refused_or_replaces_the_rows(
     store: SQLiteStore, orders: Path, header: str
 ) -> None:
     orders.write_text(header + _ROWS)
     _load(store, path=orders)
+    other = {"orders": Source(path=orders, columns={"revenue": "gross"})}
 
-    assert _load(store, path=orders, columns={"revenue": "gross"}).n_new == 0
+    with pytest.raises(SourceError, match="its rows would be in the ledger twice"):
+        ingest(store, other, time_zone="UTC")
+    assert _revenues(store) == [10, 20, 30]
+
+    ingest(store, other, time_zone="UTC", replace=True)
     assert _revenues(store) == [12, 24, 36]
+
+
+def test_a_line_key_that_appears_later_doubles_nothing(store: SQLiteStore, orders: Path) -> None:
+    orders.write_text(_HEADER.replace("line_id", "number") + _ROWS)
+    _load(store, path=orders)
+    orders.write_text(_HEADER + _ROWS)
+
+    with pytest.raises(SourceError, match="loaded before with other fields"):
+        _load(store, path=orders)
+
+
+def test_a_column_that_is_not_mapped_changes_nothing(store: SQLiteStore, orders: Path) -> None:
+    rows = "customer_id,ordered_at,revenue\nA,2024-01-01,10\nA,2024-01-01,10\n"
+    orders.write_text(rows)
+    _load(store, path=orders)
+    orders.write_text(rows.replace("\n", ",note\n"))
+
+    assert _load(store, path=orders).n_new == 0
+    assert _revenues(store) == [10, 10]
+
+
+def test_sources_that_count_their_lines_alike_do_not_meet(store: SQLiteStore, orders: Path) -> None:
+    sources = {"shop_a": Source(path=orders), "shop_b": Source(path=orders)}
+    ingest(store, sources, time_zone="UTC")
+    assert _revenues(store) == [10, 10, 20, 20, 30, 30]
+
+    shop_a = {"shop_a": sources["shop_a"]}
+    ingest(store, shop_a, time_zone="UTC", replace=True)
+    assert _revenues(store) == [10, 10, 20, 20, 30, 30]
 
 
 def test_a_line_that_reads_wrong_by_now_leaves_and_is_not_counted(
