@@ -178,10 +178,11 @@ def _check_fields(raw: RawTable, present: set[str]) -> None:
         ("revenue (or unit_price and quantity)", has_revenue),
     ):
         if not is_there:
+            name = field.split()[0]
             raise SourceError(
                 f"Source '{raw.source}' has no column for {field}. "
-                'Map it, for example customer_id = "<its column>" under the source\'s columns in '
-                "worth.toml, or --map customer_id=<its column>."
+                f'Map it, for example {name} = "<its column>" under the source\'s columns in '
+                f"worth.toml, or --map {name}=<its column>."
             )
 
 
@@ -317,11 +318,12 @@ def _judged(raw: RawTable, source: Source, latest: int) -> _Step:
                 {", ".join(f"{f} AS {f}_read" for f in numbers)}
             FROM typed
         ), signed AS (
-            SELECT * EXCLUDE (revenue, quantity, cost, order_id),
+            SELECT * EXCLUDE (revenue, quantity, cost, discount, order_id),
                 COALESCE(quantity < 0, FALSE) OR COALESCE(amount < 0, FALSE) OR is_cancelled
                     AS is_return,
                 CASE WHEN is_return THEN -ABS(amount) ELSE amount END AS revenue,
                 CASE WHEN is_return THEN -ABS(quantity) ELSE quantity END AS quantity,
+                ABS(discount) AS discount,
                 COALESCE(cost, quantity * unit_cost, amount - profit) AS cost_amount,
                 CASE WHEN is_return THEN -ABS(cost_amount) ELSE cost_amount END AS cost,
                 date_diff('day', DATE '1970-01-01', ordered_on) AS day,

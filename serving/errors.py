@@ -76,7 +76,10 @@ def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
     dict
         For `responses=`.
     """
-    content = {"application/problem+json": {"schema": Problem.model_json_schema()}}
+    schema = Problem.model_json_schema()
+    # In one piece: a reference within it would lead nowhere in the OpenAPI document.
+    schema["properties"]["errors"]["items"] = schema.pop("$defs")["FieldProblem"]
+    content = {"application/problem+json": {"schema": schema}}
     return {
         status: {"description": HTTPStatus(status).phrase, "content": content}
         for status in statuses

@@ -77,6 +77,12 @@ def ingest(
         cleaned = _cleaned(name, source, time_zone)
         if not replace:
             _check_reading(store, name, _reading_of(source, cleaned))
+        if not len(cleaned.rows):
+            reason, count = next(iter(cleaned.counts_by_reason().items()))
+            raise SourceError(
+                f"Not one of the {cleaned.n_read:,} rows of source '{name}' is clean, so nothing "
+                f"was loaded. Of {count:,} of them: {reason}."
+            )
         report(f"loading {len(cleaned.rows):,} rows of {name}")
         n_new = _load(store, name, source, cleaned, replace=replace)
         loaded.append(Loaded(name, cleaned, n_new))

@@ -9,7 +9,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from features.engines.duckdb import compute_signals
-from features.ledger import Ledger, date_of
+from features.ledger import Ledger, date_of, day_of
 from features.pipeline import signals_digest
 from models.tier import POLICIES, Policy
 from models.value.discounting import discount_factor
@@ -89,6 +89,12 @@ def publish(
     report("reading the ledger")
     ledger = store.read_ledger()
     day = ledger.last_day if as_of is None else as_of
+    today = day_of(datetime.now(UTC).date())
+    if as_of is not None and day > max(today, ledger.last_day):
+        raise PublishError(
+            f"as_of is {date_of(day)}, which is after today, {date_of(today)}: what is not known "
+            "yet cannot be scored. Leave --as-of out for the ledger's last day."
+        )
     report("computing signals and scores")
     scores = score_customers(
         ledger, champion, as_of=day, discount_rate=discount_rate, policy=POLICIES[policy]

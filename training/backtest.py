@@ -17,7 +17,7 @@ from models.bundle import Bundle
 from models.value.latent import LatentValueModel
 from training.baseline import naive_forecast
 from training.panel import ValueBasis, outcomes_for, value_basis_of
-from training.plan import TrainingError, plan_origins
+from training.plan import TrainingError, known_ledger, plan_origins
 from training.tournament import Tournament, build_panels, fit_boosted, measure, run_tournament
 
 __all__ = ["Backtest", "Fitted", "backtest", "fit"]
@@ -139,14 +139,15 @@ def fit(
     TrainingError
         If the ledger cannot carry a forecast of this horizon.
     """
-    known = _known(ledger, as_of)
-    basis = basis or value_basis_of(known)
-    if basis == "gross_margin" and not known.has_cost:
-        raise TrainingError(
-            "No order line up to as_of has a cost, so there is no margin. Map cost, or take "
-            "revenue as value."
-        )
+    known = known_ledger(ledger, as_of)
     plan = plan_origins(known, as_of, horizon_days)
+    before_test = known.up_to(plan.test_origin)
+    basis = basis or value_basis_of(before_test)
+    if basis == "gross_margin" and not before_test.has_cost:
+        raise TrainingError(
+            f"No order line up to {date_of(plan.test_origin)}, the day the candidates are to "
+            "forecast from, has a cost, so there is no margin. Map cost, or take revenue as value."
+        )
     tournament = run_tournament(known, plan, basis, random_state=random_state, report=report)
     report(f"fitting {tournament.winner.name} on everything known")
     signals = compute_signals(known, as_of)
@@ -215,12 +216,3 @@ def backtest(
     return Backtest(
         fitted, predictions, measure(predictions, outcomes), measure(naive, outcomes), days_seen
     )
-
-
-def _known(ledger: Ledger, as_of: int) -> Ledger:
-    if ledger.first_day > as_of:
-        raise TrainingError(
-            f"as_of is {date_of(as_of)}, but the first order is of {date_of(ledger.first_day)}. "
-            "Choose a later as_of."
-        )
-    return ledger.up_to(as_of)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from features.ledger import Ledger, date_of
 
-__all__ = ["Plan", "TrainingError", "plan_origins"]
+__all__ = ["Plan", "TrainingError", "known_ledger", "plan_origins"]
 
 # A complete test needs a horizon to learn from, one to test on, and half of one to look back over.
 _HORIZONS_FOR_A_FULL_TEST = 2.5
@@ -50,6 +50,34 @@ class Plan:
     def is_full_test(self) -> bool:
         """Whether the tournament is over the whole horizon."""
         return self.test_days == self.horizon_days
+
+
+def known_ledger(ledger: Ledger, as_of: int) -> Ledger:
+    """Cut off what nobody could know on a day.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        The clean tables.
+    as_of : int
+        The last day known, in days since 1970-01-01.
+
+    Returns
+    -------
+    Ledger
+        Without rows after `as_of`.
+
+    Raises
+    ------
+    TrainingError
+        If nothing is left.
+    """
+    if ledger.first_day > as_of:
+        raise TrainingError(
+            f"as_of is {date_of(as_of)}, but the first order is of {date_of(ledger.first_day)}. "
+            "Choose a later as_of."
+        )
+    return ledger.up_to(as_of)
 
 
 def plan_origins(ledger: Ledger, as_of: int, horizon_days: int) -> Plan:

@@ -80,8 +80,8 @@ class Tournament:
 
     @property
     def beats_baseline(self) -> bool:
-        """Whether the winner's loss is below the baseline's."""
-        return self.winner.loss < self.baseline.loss
+        """Whether the winner's loss is below the baseline's, and its order better than chance."""
+        return self.winner.loss < self.baseline.loss and self.winner.metrics["value_gini"] > 0
 
 
 def run_tournament(
@@ -137,12 +137,16 @@ def run_tournament(
     latent = LatentValueModel(value_column=basis).fit(test.signals)
     forecasts["latent"] = latent.forecast(test.signals, plan.test_days)
     learning = [panel for panel in learning if len(panel.signals)]
+    remarks = _remarks(plan, latent)
     if learning:
         report(f"boosting on {len(learning)} past days")
-        boosted = fit_boosted(learning, plan.horizon_days, random_state=random_state)
-        forecasts["boosted"] = boosted.forecast(test.signals)
+        try:
+            boosted = fit_boosted(learning, plan.horizon_days, random_state=random_state)
+            forecasts["boosted"] = boosted.forecast(test.signals)
+        except ImportError as error:
+            remarks.append(f"The boosted candidate sat out: {error}")
     entries = [Entry(name, f, measure(f, test.outcomes)) for name, f in forecasts.items()]
-    return Tournament(plan, test, tuple(entries), _remarks(plan, latent))
+    return Tournament(plan, test, tuple(entries), tuple(remarks))
 
 
 def build_panels(ledger: Ledger, windows: list[tuple[int, int]], basis: ValueBasis) -> list[Panel]:
@@ -217,7 +221,7 @@ def measure(forecast: pd.DataFrame, outcomes: pd.DataFrame) -> dict[str, float]:
     }
 
 
-def _remarks(plan: Plan, latent: LatentValueModel) -> tuple[str, ...]:
+def _remarks(plan: Plan, latent: LatentValueModel) -> list[str]:
     remarks = []
     if not plan.is_full_test:
         remarks.append(
@@ -228,4 +232,4 @@ def _remarks(plan: Plan, latent: LatentValueModel) -> tuple[str, ...]:
     reason = latent.attrition_.fallback_reason_
     if reason:
         remarks.append(f"Dropout was not modelled: {reason}")
-    return tuple(remarks)
+    return remarks

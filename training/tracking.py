@@ -131,7 +131,9 @@ class Tracking:
         str
             The version.
         """
-        example = signals[list(bundle.required_columns)].median().to_frame().T.fillna(0.0)
+        # Lower medians, because half a purchase is none.
+        columns = signals[list(bundle.required_columns)]
+        example = columns.quantile(interpolation="lower").to_frame().T.fillna(0.0)
         signature = mlflow.models.infer_signature(example, bundle.forecast(example))
         with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
             # MLflow warns of what its own dependencies deprecate.
@@ -142,7 +144,8 @@ class Tracking:
                 artifacts={"bundle": str(bundle.save(Path(folder) / "bundle"))},
                 signature=signature,
                 input_example=example,
-                pip_requirements=["worth"],
+                # None: a package of our name on a public index need not be ours.
+                pip_requirements=[],
             )
         # By the client, because the call that does it all prints what it does.
         client = mlflow.MlflowClient()

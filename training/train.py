@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from features.ledger import Ledger, date_of
 from training.backtest import Fitted, fit
 from training.pictures import draw_calibration, draw_gain_curve
+from training.plan import known_ledger, plan_origins
 from training.tournament import LOSS, Tournament
 from training.tracking import Tracking
 
@@ -81,6 +82,8 @@ def train(
         "currency": currency,
         "random_state": random_state,
     }
+    # Refused before anything is touched, and MLflow asked before the work that it is to keep.
+    plan_origins(known_ledger(ledger, as_of), as_of, horizon_days)
     report("reaching MLflow")
     tracking.check()
     fitted = fit(

@@ -250,7 +250,7 @@ def serve(
     from serving.server import run_server
 
     settings = load_settings(config, **_given(host=host, port=port))
-    run_server(_store(settings), host=settings.host, port=settings.port)
+    run_server(_store(settings, is_pooled=True), host=settings.host, port=settings.port)
 
 
 @app.command()
@@ -299,10 +299,10 @@ def main() -> NoReturn:
     sys.exit(0)
 
 
-def _store(settings: Settings) -> "Store":
+def _store(settings: Settings, *, is_pooled: bool = False) -> "Store":
     from serving.store import SQLiteStore
 
-    return SQLiteStore.open(settings.store_path)
+    return SQLiteStore.open(settings.store_path, is_pooled=is_pooled)
 
 
 def _date(moment: datetime | None) -> date | None:

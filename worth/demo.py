@@ -59,7 +59,9 @@ def demo_settings(settings: Settings) -> Settings:
     Settings
         The same state folder's `demo`, and the CDNOW ledger as only source.
     """
-    return Settings(
+    # Every other key at its default: the demo neither reads a company's sources nor writes to its
+    # model registry, whatever worth.toml and the environment say.
+    return Settings.model_construct(
         home=settings.home / "demo",
         currency="USD",
         horizon_days=182,

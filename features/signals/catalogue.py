@@ -96,7 +96,7 @@ def _purchase() -> list[Signal]:
         signal(
             "revenue_growth_rate", "rate", -inf, inf,
             "Growth of the last 365 days' net revenue over the 365 before.",
-            "no positive net revenue in the year before",
+            "fewer than two years of history, or no positive net revenue in the year before",
         ),
         signal(
             "is_growing_two_years", "flag", 0, 1,
@@ -151,7 +151,11 @@ def _margin() -> list[Signal]:
             "Revenue less cost of goods, over the lines whose cost is known.", _NO_COST, "cost",
         ),
         *(
-            signal(f"gross_margin_{window}", "money", -inf, inf, meaning, _NO_COST, "cost")
+            signal(
+                f"gross_margin_{window}", "money", -inf, inf, meaning,
+                "lines were traded in the window, but none with a cost; or none ever had one",
+                "cost",
+            )
             for window, meaning in _windows("Gross margin of the last {} days.")
         ),
         signal(
@@ -167,7 +171,7 @@ def _margin() -> list[Signal]:
             "no line has a cost, or no money moved", "cost",
         ),
         signal(
-            "loss_share", "share", 0, 1, "Share of sales that were sold below cost.",
+            "loss_share", "share", 0, 1, "Share of the sales with a known cost that were below it.",
             "no line has a cost, or nothing was sold", "cost",
         ),
         signal(
@@ -192,7 +196,8 @@ def _margin() -> list[Signal]:
         ),
         signal(
             "contribution_365d", "money", -inf, inf,
-            "Gross margin less cost to serve in the last 365 days.", _NO_COST, "cost",
+            "Gross margin less cost to serve in the last 365 days.",
+            "as for gross_margin_365d", "cost",
         ),
     ]  # fmt: skip
 

@@ -30,13 +30,41 @@ sums AS (
         SUM(CASE WHEN day > :as_of - 365 THEN costed_revenue END) AS costed_revenue_365d,
         SUM(cost) AS cost_of_goods,
         SUM(margin) AS gross_margin,
-        SUM(CASE WHEN day > :as_of - 30 THEN margin ELSE margin * 0 END) AS gross_margin_30d,
-        SUM(CASE WHEN day > :as_of - 90 THEN margin ELSE margin * 0 END) AS gross_margin_90d,
-        SUM(CASE WHEN day > :as_of - 180 THEN margin ELSE margin * 0 END) AS gross_margin_180d,
-        SUM(CASE WHEN day > :as_of - 365 THEN margin ELSE margin * 0 END) AS gross_margin_365d,
-        SUM(CASE WHEN margin < 0 AND revenue > 0 THEN revenue ELSE 0 END) AS sold_at_loss
+        SUM(CASE WHEN day > :as_of - 30 THEN margin END) AS gross_margin_30d,
+        SUM(CASE WHEN day > :as_of - 90 THEN margin END) AS gross_margin_90d,
+        SUM(CASE WHEN day > :as_of - 180 THEN margin END) AS gross_margin_180d,
+        SUM(CASE WHEN day > :as_of - 365 THEN margin END) AS gross_margin_365d,
+        SUM(CASE WHEN margin < 0 AND revenue > 0 THEN revenue ELSE 0 END) AS sold_at_loss,
+        SUM(CASE WHEN costed_revenue > 0 THEN costed_revenue ELSE 0 END) AS costed_sold,
+        SUM(CASE WHEN day > :as_of - 30 THEN 1 ELSE 0 END) AS lines_30d,
+        SUM(CASE WHEN day > :as_of - 90 THEN 1 ELSE 0 END) AS lines_90d,
+        SUM(CASE WHEN day > :as_of - 180 THEN 1 ELSE 0 END) AS lines_180d,
+        SUM(CASE WHEN day > :as_of - 365 THEN 1 ELSE 0 END) AS lines_365d
     FROM lines
     GROUP BY customer_id
+),
+-- Where nothing was traded in a window nothing was earned in it; where only lines without a cost
+-- were, nobody knows.
+windows AS (
+    SELECT
+        customer_id,
+        CASE
+            WHEN gross_margin IS NOT NULL AND lines_30d = 0 THEN 0
+            ELSE gross_margin_30d
+        END AS gross_margin_30d,
+        CASE
+            WHEN gross_margin IS NOT NULL AND lines_90d = 0 THEN 0
+            ELSE gross_margin_90d
+        END AS gross_margin_90d,
+        CASE
+            WHEN gross_margin IS NOT NULL AND lines_180d = 0 THEN 0
+            ELSE gross_margin_180d
+        END AS gross_margin_180d,
+        CASE
+            WHEN gross_margin IS NOT NULL AND lines_365d = 0 THEN 0
+            ELSE gross_margin_365d
+        END AS gross_margin_365d
+    FROM sums
 ),
 service AS (
     SELECT
@@ -49,10 +77,10 @@ service AS (
 SELECT
     sums.customer_id,
     sums.gross_margin,
-    sums.gross_margin_30d,
-    sums.gross_margin_90d,
-    sums.gross_margin_180d,
-    sums.gross_margin_365d,
+    windows.gross_margin_30d,
+    windows.gross_margin_90d,
+    windows.gross_margin_180d,
+    windows.gross_margin_365d,
     -- Net revenue that hardly differs from zero is no base for a rate.
     CASE
         WHEN sums.costed_revenue > sums.costed_turnover * CAST(1e-9 AS DOUBLE)
@@ -60,28 +88,28 @@ SELECT
     END AS gross_margin_rate,
     CASE
         WHEN sums.costed_revenue_30d > sums.costed_turnover * CAST(1e-9 AS DOUBLE)
-        THEN sums.gross_margin_30d / sums.costed_revenue_30d
+        THEN windows.gross_margin_30d / sums.costed_revenue_30d
     END AS gross_margin_rate_30d,
     CASE
         WHEN sums.costed_revenue_90d > sums.costed_turnover * CAST(1e-9 AS DOUBLE)
-        THEN sums.gross_margin_90d / sums.costed_revenue_90d
+        THEN windows.gross_margin_90d / sums.costed_revenue_90d
     END AS gross_margin_rate_90d,
     CASE
         WHEN sums.costed_revenue_180d > sums.costed_turnover * CAST(1e-9 AS DOUBLE)
-        THEN sums.gross_margin_180d / sums.costed_revenue_180d
+        THEN windows.gross_margin_180d / sums.costed_revenue_180d
     END AS gross_margin_rate_180d,
     CASE
         WHEN sums.costed_revenue_365d > sums.costed_turnover * CAST(1e-9 AS DOUBLE)
-        THEN sums.gross_margin_365d / sums.costed_revenue_365d
+        THEN windows.gross_margin_365d / sums.costed_revenue_365d
     END AS gross_margin_rate_365d,
     sums.costed_turnover / NULLIF(sums.turnover, 0) AS cost_known_share,
-    sums.sold_at_loss / NULLIF(CASE WHEN sums.cost_of_goods IS NOT NULL THEN sums.sold END, 0)
-        AS loss_share,
+    sums.sold_at_loss / NULLIF(sums.costed_sold, 0) AS loss_share,
     sums.discount / NULLIF(sums.discount + sums.discountable, 0) AS discount_rate,
     sums.returned / NULLIF(sums.sold, 0) AS return_rate,
     service.cost_to_serve,
     service.cost_to_serve_365d,
     sums.gross_margin - COALESCE(service.cost_to_serve, 0) AS contribution,
-    sums.gross_margin_365d - COALESCE(service.cost_to_serve_365d, 0) AS contribution_365d
+    windows.gross_margin_365d - COALESCE(service.cost_to_serve_365d, 0) AS contribution_365d
 FROM sums
+JOIN windows ON windows.customer_id = sums.customer_id
 LEFT JOIN service ON service.customer_id = sums.customer_id

@@ -97,6 +97,7 @@ SELECT
     rhythm.purchase_days_365d,
     -- A year that hardly differs from zero is no base for a growth.
     CASE
+        WHEN :as_of - rhythm.first_purchase_day < 729 THEN NULL
         WHEN money.revenue_previous_365d > rhythm.purchase_revenue * CAST(1e-9 AS DOUBLE)
         THEN (money.revenue_365d - money.revenue_previous_365d) / money.revenue_previous_365d
     END AS revenue_growth_rate,

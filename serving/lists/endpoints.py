@@ -1,12 +1,12 @@
 """GET /v1/target-lists/preview, as JSON or CSV."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
 
 from serving.auth import requires
 from serving.errors import ServiceError, problems
-from serving.lists.schemas import TargetList
+from serving.lists.schemas import ListFilter, TargetList
 from serving.lists.service import as_csv, preview_list
 
 __all__ = ["router"]
@@ -14,8 +14,6 @@ __all__ = ["router"]
 router = APIRouter(tags=["target lists"])
 
 _JSON, _CSV = "application/json", "text/csv"
-# Read the README on larger lists; one answer of this size is 4 MB.
-_LARGEST = 10_000
 
 
 class _NotAcceptableError(ServiceError):
@@ -34,16 +32,12 @@ class _NotAcceptableError(ServiceError):
 )
 def preview_target_list(
     request: Request,
-    tier: Annotated[Literal["A", "B", "C"] | None, Query(description="Only this tier.")] = None,
-    min_churn: Annotated[
-        float, Query(ge=0, le=1, description="Lowest churn probability, 0 to 1.")
-    ] = 0.0,
-    limit: Annotated[int, Query(ge=1, le=_LARGEST, description="At most so many.")] = 100,
+    wanted: Annotated[ListFilter, Query()],
     accept: Annotated[str, Header(description="application/json or text/csv.")] = _JSON,
 ) -> TargetList | Response:
     """Pull the most valuable customers that match a filter; nothing is stored or sent."""
     media_type = _chosen_media_type(accept)
-    target_list = preview_list(request.app.state.store, tier=tier, min_churn=min_churn, limit=limit)
+    target_list = preview_list(request.app.state.store, **wanted.model_dump())
     if media_type == _CSV:
         headers = {"Content-Disposition": 'attachment; filename="target-list.csv"'}
         return Response(as_csv(target_list), media_type=_CSV, headers=headers)

@@ -1,10 +1,27 @@
 """What a target list says."""
 
-from pydantic import Field
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from serving.scores.schemas import ScoredCustomer, SetFacts
 
-__all__ = ["ListedCustomer", "TargetList"]
+__all__ = ["ListFilter", "ListedCustomer", "TargetList"]
+
+# One answer of this size is 4 MB.
+_LARGEST = 10_000
+
+
+class ListFilter(BaseModel):
+    """Whom a target list is to hold; a misspelt name is refused, not ignored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    tier: Literal["A", "B", "C"] | None = Field(default=None, description="Only this tier.")
+    min_churn: float = Field(
+        default=0.0, ge=0, le=1, description="Lowest churn probability, 0 to 1."
+    )
+    limit: int = Field(default=100, ge=1, le=_LARGEST, description="At most so many.")
 
 
 class ListedCustomer(ScoredCustomer):

@@ -94,11 +94,9 @@ def as_csv(target_list: TargetList) -> str:
         formula are led by an apostrophe.
     """
     text = io.StringIO()
-    rows = [_flat(customer, target_list) for customer in target_list.customers]
-    names = list(rows[0]) if rows else list(_COLUMNS)
-    writer = csv.DictWriter(text, names)
-    writer.writeheader()
-    writer.writerows(rows)
+    writer = csv.writer(text)
+    writer.writerow(_COLUMNS)
+    writer.writerows(_cells(customer, target_list) for customer in target_list.customers)
     return text.getvalue()
 
 
@@ -120,8 +118,8 @@ _COLUMNS = (
 )
 
 
-def _flat(customer: ListedCustomer, target_list: TargetList) -> dict[str, Any]:
-    values = (
+def _cells(customer: ListedCustomer, target_list: TargetList) -> tuple[object, ...]:
+    return (
         _harmless(customer.customer_id),
         customer.tier.code,
         customer.clv.expected,
@@ -137,7 +135,6 @@ def _flat(customer: ListedCustomer, target_list: TargetList) -> dict[str, Any]:
         target_list.horizon_days,
         target_list.model.version,
     )
-    return dict(zip(_COLUMNS, values, strict=True))
 
 
 def _harmless(text: str) -> str:

@@ -44,13 +44,16 @@ class SQLiteStore(Store):
     """
 
     @classmethod
-    def open(cls, path: Path) -> Self:
+    def open(cls, path: Path, *, is_pooled: bool = False) -> Self:
         """Open a store, and lay its tables where it is new.
 
         Parameters
         ----------
         path : Path
             The file. Its folder is made where there is none.
+        is_pooled : bool, default False
+            Whether connections stay open between statements. Only for a process that never reads
+            or stages whole tables: ADBC must find none of them open.
 
         Returns
         -------
@@ -64,8 +67,10 @@ class SQLiteStore(Store):
         """
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            store = cls(_engine(path))
+            store = cls(_engine(path, is_pooled=is_pooled))
             store._lay_tables()
+        except StoreError as error:
+            raise StoreError(f"{error} Its file is {path}; WORTH_HOME names its folder.") from None
         except (OSError, sa.exc.DatabaseError) as error:
             cause = getattr(error, "orig", None) or error
             raise StoreError(
@@ -102,7 +107,11 @@ class SQLiteStore(Store):
         """
         file = self.path.with_name(f"staging-{os.getpid()}-{uuid.uuid4().hex}.db")
         try:
-            with closing(adbc.connect(str(file))) as connection, connection.cursor() as cursor:
+            with (
+                _adbc_said_plainly(),
+                closing(adbc.connect(str(file))) as connection,
+                connection.cursor() as cursor,
+            ):
                 for name, table in tables.items():
                     cursor.adbc_ingest(name, table, mode="create")
                 connection.commit()
@@ -143,9 +152,11 @@ class SQLiteStore(Store):
         dict of str to pyarrow.Table
             The results by name.
         """
-        self.engine.dispose()  # As in `staged`: never both libraries at the file.
         tables = {}
-        with closing(adbc.connect(str(self.path))) as connection:
+        with _adbc_said_plainly(), closing(adbc.connect(str(self.path))) as connection:
+            with connection.cursor() as cursor:
+                cursor.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT * 1000}")
+                cursor.fetchall()
             for name, (statement, schema) in statements.items():
                 with connection.cursor() as cursor:
                     cursor.adbc_statement.set_options(
@@ -156,13 +167,17 @@ class SQLiteStore(Store):
         return tables
 
     def _lay_tables(self) -> None:
-        with self.writing() as connection:
+        # Read first: a store that is laid can be opened while another process writes.
+        with self.reading() as connection:
             version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
-            if version > SCHEMA_VERSION:
-                raise StoreError(
-                    f"{self.path} was written by a newer Worth (its tables are version {version}, "
-                    f"this program knows {SCHEMA_VERSION}). Update Worth."
-                )
+        if version > SCHEMA_VERSION:
+            raise StoreError(
+                f"{self.path} was written by a newer Worth (its tables are version {version}, "
+                f"this program knows {SCHEMA_VERSION}). Update Worth."
+            )
+        if version == SCHEMA_VERSION:
+            return
+        with self.writing() as connection:
             METADATA.create_all(connection)
             connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
@@ -172,6 +187,14 @@ class SQLiteStore(Store):
             staged_by = _STAGING_FILE.match(file.name)
             if staged_by and not _is_running(int(staged_by[1])):
                 file.unlink(missing_ok=True)
+
+
+@contextmanager
+def _adbc_said_plainly() -> Iterator[None]:
+    try:
+        yield
+    except adbc.Error as error:
+        raise StoreError(f"The store did not answer: {error}.") from None
 
 
 def _is_running(process: int) -> bool:
@@ -191,9 +214,11 @@ def _with_example(statement: sa.Select[tuple[object, ...]], schema: pa.Schema) -
     return f"SELECT {example} UNION ALL {compiled}"
 
 
-def _engine(path: Path) -> sa.Engine:
+def _engine(path: Path, *, is_pooled: bool) -> sa.Engine:
     engine = sa.create_engine(
-        sa.URL.create("sqlite", database=str(path)), connect_args={"timeout": _BUSY_TIMEOUT}
+        sa.URL.create("sqlite", database=str(path)),
+        connect_args={"timeout": _BUSY_TIMEOUT},
+        poolclass=sa.QueuePool if is_pooled else sa.NullPool,
     )
 
     @sa.event.listens_for(engine, "connect")

@@ -124,7 +124,7 @@ _BY_HAND: dict[str, dict[str, object]] = {
         "gross_margin_rate_180d": 29 / 90, "gross_margin_rate_365d": 29 / 90,
     },
     "shares and rates": {
-        "cost_known_share": 110 / 120, "loss_share": 20 / 110, "discount_rate": 10 / 50,
+        "cost_known_share": 110 / 120, "loss_share": 20 / 100, "discount_rate": 10 / 50,
         "return_rate": 10 / 110,
     },
     "cost to serve": {

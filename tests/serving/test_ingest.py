@@ -63,6 +63,15 @@ def test_every_row_is_counted(store: SQLiteStore, orders: Path) -> None:
     assert (kept["n_read"], kept["n_rejected"], kept["n_new"]) == (4, 1, 3)
 
 
+def test_a_source_without_a_clean_row_is_refused(store: SQLiteStore, orders: Path) -> None:
+    orders.write_text(_HEADER + "A,2024-01-01,ten,1,12,X\nA,2024-01-01,eleven,2,12,X\n")
+
+    with pytest.raises(SourceError, match=r"Not one of the 2 rows .* Of 2 of them: revenue is not"):
+        _load(store, path=orders)
+
+    assert not _all(store, INGESTS)
+
+
 def test_a_rejected_row_is_kept_with_its_place_and_reason(store: SQLiteStore, orders: Path) -> None:
     orders.write_text(_HEADER + "A,2024-01-01,ten,1,12,X\n" + _ROWS)
 
@@ -75,9 +84,9 @@ def test_a_rejected_row_is_kept_with_its_place_and_reason(store: SQLiteStore, or
 
 
 def test_the_rejected_rows_of_every_load_are_kept_once(store: SQLiteStore, orders: Path) -> None:
-    orders.write_text(_HEADER + "A,2024-01-01,ten,1,12,X\n")
+    orders.write_text(_HEADER + "A,2024-01-01,ten,9,12,X\n" + _ROWS)
     _load(store, path=orders)
-    orders.write_text(_HEADER + "A,2024-02-01,eleven,1,12,X\n")
+    orders.write_text(_HEADER + "A,2024-02-01,eleven,9,12,X\n" + _ROWS)
     for _ in range(2):
         _load(store, path=orders)
 

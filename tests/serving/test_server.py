@@ -82,7 +82,9 @@ def test_a_port_in_use_is_refused_in_one_sentence(tmp_path: Path) -> None:
     assert said.count("\n") == 1
 
 
-def test_the_lifespan_closes_the_store(store: SQLiteStore) -> None:
+def test_the_lifespan_closes_the_store(tmp_path: Path) -> None:
+    store = SQLiteStore.open(tmp_path / "worth.db", is_pooled=True)
+
     async def live() -> None:
         async with app.router.lifespan_context(app):
             with store.reading() as connection:

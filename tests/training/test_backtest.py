@@ -67,3 +67,21 @@ def test_training_never_dies_on_a_valid_ledger(ledger_of, lines, horizon) -> Non
     except TrainingError:
         return
     assert not result.predictions.drop(columns=["value_lower", "value_upper"]).isna().any().any()
+
+
+def test_costs_that_begin_after_the_test_day_leave_revenue_as_value(ledger_of) -> None:  # type: ignore[no-untyped-def]
+    days = pd.date_range("2020-01-01", "2020-12-31", freq="3D")
+    lines = [
+        {
+            "customer_id": f"C{n % 25}",
+            "ordered_at": str(day.date()),
+            "revenue": 5.0 + n % 7,
+            "cost": 3.0 if day >= pd.Timestamp("2020-12-01") else None,
+        }
+        for n, day in enumerate(days.repeat(3))
+    ]
+    ledger = ledger_of(lines)
+    result = backtest(ledger, as_of=ledger.last_day, horizon_days=60)
+    assert result.fitted.bundle.facts["value_basis"] == "revenue"
+    with pytest.raises(TrainingError, match="has a cost, so there is no margin"):
+        backtest(ledger, as_of=ledger.last_day, horizon_days=60, basis="gross_margin")

@@ -1,3 +1,4 @@
+import sys
 from datetime import date
 
 import pytest
@@ -57,3 +58,12 @@ def test_the_naive_figures_are_those_of_the_oracles(cdnow: Ledger) -> None:
     assert figures["value_bias"] == pytest.approx(1.44, abs=0.01)
     assert figures["purchases_mae"] == pytest.approx(1.596, abs=0.001)
     assert figures["churn_auc"] == pytest.approx(0.771, abs=0.001)
+
+
+def test_the_boosted_candidate_sits_out_where_lightgbm_cannot_be_loaded(
+    known: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "lightgbm", None)  # so that Python refuses to import it
+    tournament = run_tournament(known, plan_origins(known, _AS_OF, 90), "revenue")
+    assert [entry.name for entry in tournament.entries] == ["naive", "latent"]
+    assert "The boosted candidate sat out: " in tournament.remarks[0]

@@ -282,7 +282,7 @@ class TestBacktest:
 
         ran = worth("backtest", "--orders", _orders(Path("o.csv"), _SHORT), *arguments)
 
-        assert "No order line up to as_of has a cost" in ran.sentence
+        assert "No order line up to 2024-01-21" in ran.sentence
 
     def test_every_customer_known_by_then_is_forecast_in_these_columns(
         self, worth: Worth, sold: pd.DataFrame

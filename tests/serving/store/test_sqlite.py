@@ -166,7 +166,7 @@ class TestReadTables:
 
     def test_all_come_from_one_state(self, store: SQLiteStore) -> None:
         # Another process, because two SQLite libraries in one must not have the same file open.
-        write = "INSERT INTO ingests VALUES (1, 'x', 'x', 'x', 0, 0, 0)"
+        write = "INSERT INTO ingests VALUES (1, 'x', 'x', 'x', 'x', 0, 0, 0)"
         command = f"import sqlite3; c = sqlite3.connect({str(store.path)!r}); c.execute({write!r})"
 
         class WrittenMeanwhile(dict[str, Any]):
