@@ -15,7 +15,7 @@ from serving.errors import ServiceError
 from serving.store import Store
 from serving.store.tables import API_KEYS
 
-__all__ = ["SCOPES", "Scope", "create_key", "requires"]
+__all__ = ["SCOPES", "Scope", "create_key", "list_keys", "requires", "revoke_key"]
 
 Scope = Literal["scores:read", "lists:read"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
@@ -70,6 +70,47 @@ def create_key(store: Store, scopes: list[Scope]) -> str:
             )
         )
     return f"{_MARK}_{prefix}_{secret}"
+
+
+def list_keys(store: Store) -> list[dict[str, str | None]]:
+    """List the API keys, without their secrets.
+
+    Parameters
+    ----------
+    store : Store
+        Where they are kept.
+
+    Returns
+    -------
+    list of dict
+        Keys prefix, scopes, created_at and revoked_at (None where it is in force), oldest first.
+    """
+    columns = (c for c in API_KEYS.c if c is not API_KEYS.c.secret_hash)
+    statement = sa.select(*columns).order_by(API_KEYS.c.created_at, API_KEYS.c.prefix)
+    with store.reading() as connection:
+        return [dict(row._mapping) for row in connection.execute(statement)]
+
+
+def revoke_key(store: Store, prefix: str) -> bool:
+    """Take an API key out of force, for good.
+
+    Parameters
+    ----------
+    store : Store
+        Where it is kept.
+    prefix : str
+        The key's first part, as `list_keys` shows it.
+
+    Returns
+    -------
+    bool
+        Whether there was such a key in force.
+    """
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    in_force = (API_KEYS.c.prefix == prefix, API_KEYS.c.revoked_at.is_(None))
+    with store.writing() as connection:
+        revoked = connection.execute(sa.update(API_KEYS).where(*in_force).values(revoked_at=now))
+    return revoked.rowcount == 1
 
 
 def requires(scope: Scope) -> Callable[..., None]:

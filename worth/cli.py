@@ -285,6 +285,31 @@ def create_api_key(
     print(key)  # noqa: T201 - alone on stdout, so that a script can take it
 
 
+@keys_app.command("list")
+def list_api_keys(config: _Config = None) -> None:
+    """List the API keys by prefix, with their scopes."""
+    from serving.auth import list_keys
+
+    for key in list_keys(_store(load_settings(config))):
+        state = f"revoked {key['revoked_at']}" if key["revoked_at"] else "in force"
+        _out.print(
+            f"{key['prefix']}  {key['scopes']}  made {key['created_at']}  {state}", highlight=False
+        )
+
+
+@keys_app.command("revoke")
+def revoke_api_key(
+    prefix: Annotated[str, typer.Argument(help="The eight signs between wk_ and the secret.")],
+    config: _Config = None,
+) -> None:
+    """Take an API key out of force, for good."""
+    from serving.auth import revoke_key
+
+    if not revoke_key(_store(load_settings(config)), prefix):
+        raise typer.BadParameter(f"there is no key {prefix!r} in force; worth keys list shows all")
+    _out.print(f"Key {prefix} is revoked.")
+
+
 def main() -> NoReturn:
     """Run the command line; say an expected refusal in one sentence."""
     try:

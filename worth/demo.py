@@ -13,7 +13,7 @@ import httpx
 from rich.console import Console
 
 from features.sources import Source
-from serving.auth import create_key
+from serving.auth import create_key, revoke_key
 from serving.ingest import ingest
 from serving.publish import publish
 from serving.registry import load_champion
@@ -131,6 +131,7 @@ def run_demo(
             )
             out.print(reports.list_table(target_list, title))
     report("service stopped")
+    revoke_key(store, key.split("_")[1])
     _say_what_is_next(out, settings)
 
 

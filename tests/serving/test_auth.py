@@ -5,7 +5,7 @@ import pytest
 import sqlalchemy as sa
 
 from serving.app import create_app
-from serving.auth import create_key
+from serving.auth import create_key, list_keys, revoke_key
 from serving.store import SQLiteStore
 from serving.store.tables import API_KEYS
 
@@ -99,3 +99,22 @@ def test_the_store_holds_no_secret(store: SQLiteStore) -> None:
     files = [file.read_bytes() for file in store.path.parent.glob("worth.db*")]
     assert any(prefix.encode() in content for content in files)
     assert not any(secret.encode() in content for content in files)
+
+
+def test_a_revoked_key_opens_nothing(scored_store: SQLiteStore, ask_of: Ask) -> None:
+    key = create_key(scored_store, ["scores:read"])
+    prefix = key.split("_")[1]
+    (listed,) = list_keys(scored_store)
+    assert (listed["prefix"], listed["scopes"], listed["revoked_at"]) == (
+        prefix,
+        "scores:read",
+        None,
+    )
+
+    assert revoke_key(scored_store, prefix)
+    assert not revoke_key(scored_store, prefix)
+
+    headers = {"X-API-Key": key}
+    answer = ask_of(scored_store, "/v1/signals", scopes=[], headers=headers)
+    assert answer.status_code == 401
+    assert "revoked" in answer.json()["detail"]

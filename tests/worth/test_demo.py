@@ -3,6 +3,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from worth.demo import demo_settings
+from worth.settings import load_settings
+
 
 def _demo(folder: Path) -> str:
     environment = os.environ | {"WORTH_HOME": "state", "COLUMNS": "120"}
@@ -38,3 +43,15 @@ def test_the_demo_shows_each_step_and_running_it_twice_adds_nothing(tmp_path: Pa
     assert _fact(first, "expected value in 182 days") == _fact(second, "expected value in 182 days")
     assert [file.name for file in tmp_path.iterdir()] == ["state"]
     assert not list((tmp_path / "state").rglob("staging-*"))
+
+
+def test_the_demo_keeps_to_itself(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("WORTH_TRACKING_URI", "http://the-companys")
+    monkeypatch.setenv("WORTH_SOURCES__ORDER_LINES__PATH", "the-companys.csv")
+    monkeypatch.setenv("WORTH_HOME", str(tmp_path))
+
+    settings = demo_settings(load_settings())
+
+    assert settings.home == tmp_path / "demo"
+    assert settings.mlflow_uri == f"sqlite:///{tmp_path / 'demo' / 'mlflow.db'}"
+    assert list(settings.sources) == ["cdnow"]
