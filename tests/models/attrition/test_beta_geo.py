@@ -10,10 +10,6 @@ from scipy.special import hyp2f1
 
 from models.attrition import BetaGeoModel, NBDModel
 
-ONLINE_RETAIL = (
-    Path(__file__).parents[4] / "shared" / "data" / "online_retail" / "online_retail.parquet"
-)
-
 
 def with_parameters(r: float, alpha: float, a: float, b: float) -> BetaGeoModel:
     learned = {"r_": r, "alpha_": alpha, "a_": a, "b_": b, "penalty_": 0.0}
@@ -139,10 +135,9 @@ class TestFallback:
             ours, theirs = getattr(model, verb)(customers, 90), getattr(nbd, verb)(customers, 90)
             np.testing.assert_allclose(ours, theirs)
 
-    @pytest.mark.skipif(not ONLINE_RETAIL.exists(), reason="public data not at hand")
-    def test_online_retail_is_a_flagged_nbd(self) -> None:
+    def test_online_retail_is_a_flagged_nbd(self, shared: Path) -> None:
         """Dropout is at its boundary there: r=.7236, alpha=9.3671 weeks, LL -22,887.03."""
-        weeks = online_retail_weeks("2011-09-09")
+        weeks = online_retail_weeks(shared, "2011-09-09")
         model = BetaGeoModel().fit(weeks)
         assert model.fallback_
         assert model.r_ == pytest.approx(0.7236, rel=1e-3)
@@ -168,8 +163,9 @@ class TestFallback:
         json.dumps(model.to_state(), allow_nan=False)
 
 
-def online_retail_weeks(as_of: str) -> pd.DataFrame:
-    lines = pd.read_parquet(ONLINE_RETAIL).dropna(subset="CustomerID")
+def online_retail_weeks(shared: Path, as_of: str) -> pd.DataFrame:
+    lines = pd.read_parquet(shared / "online_retail" / "online_retail.parquet")
+    lines = lines.dropna(subset="CustomerID")
     lines = lines[(lines["Quantity"] > 0) & (lines["UnitPrice"] > 0)]
     lines["day"] = lines["InvoiceDate"].dt.normalize()
     lines = lines[lines["day"] <= as_of]

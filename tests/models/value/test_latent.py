@@ -7,8 +7,6 @@ import pytest
 from models.metrics import churn_metrics, purchase_metrics, value_metrics
 from models.value import LatentValueModel
 
-CDNOW = Path(__file__).parents[4] / "shared" / "data" / "cdnow" / "cdnow_sample.parquet"
-
 
 @pytest.fixture(scope="module")
 def fitted(signals: pd.DataFrame) -> LatentValueModel:
@@ -72,10 +70,9 @@ def test_another_value_column_is_refused(signals: pd.DataFrame) -> None:
         LatentValueModel("T").fit(signals)
 
 
-@pytest.mark.skipif(not CDNOW.exists(), reason="public data not at hand")
-def test_accuracy_on_cdnow_is_that_of_the_literature() -> None:
+def test_accuracy_on_cdnow_is_that_of_the_literature(shared: Path) -> None:
     """Calibration to 1997-09-30, 273 days held out: BG/NBD with Gamma-Gamma on all purchases."""
-    lines = pd.read_parquet(CDNOW)
+    lines = pd.read_parquet(shared / "cdnow" / "cdnow_sample.parquet")
     lines["day"] = (pd.to_datetime(lines["date"]) - pd.Timestamp("1997-09-30")).dt.days
     days = lines.groupby(["customer_id", "day"], as_index=False)["dollar_value"].sum()
     past = days[days["day"] <= 0].groupby("customer_id")
