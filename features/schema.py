@@ -102,6 +102,7 @@ _INVOICES = Table(
     "one row an invoice",
     (
         _CUSTOMER,
+        _ROW_KEY,
         Column("invoice_id", _TEXT, "the invoice", required=True),
         Column("day", _DAY, "day of issue", required=True),
         Column("due_day", _DAY, "day by which it is to be paid", required=True),
@@ -116,6 +117,7 @@ _PAYMENTS = Table(
     "one row a payment",
     (
         _CUSTOMER,
+        _ROW_KEY,
         Column("payment_id", _TEXT, "the payment", required=True),
         Column("invoice_id", _TEXT, "the invoice it settles", required=True),
         Column("day", _DAY, "day it came in", required=True),
@@ -129,6 +131,7 @@ _INTERACTIONS = Table(
     "one row a contact",
     (
         _CUSTOMER,
+        _ROW_KEY,
         Column("interaction_id", _TEXT, "the contact", required=True),
         Column("day", _DAY, "day of the contact", required=True),
         Column(
@@ -151,6 +154,7 @@ _CUSTOMERS = Table(
     "one row a customer",
     (
         _CUSTOMER,
+        _ROW_KEY,
         Column("name", _TEXT, "how people call them"),
         Column("kind", _TEXT, "agent, franchisee, wholesale, retail, ..."),
         Column("region", _TEXT, "where they are"),
@@ -158,6 +162,8 @@ _CUSTOMERS = Table(
         Column("acquired_day", _DAY, "day they were won"),
         Column("marketing_consent", _FLAG, "1 = may be contacted, 0 = may not"),
         Column("profiling_opt_out", _FLAG, "1 = must not be scored"),
+        Column("planned_revenue", _REAL, "money planned to be sold to them in a calendar year"),
+        Column("attributes", _TEXT, "further facts, numbers or categories, as a JSON object"),
     ),
     key=("customer_id",),
 )

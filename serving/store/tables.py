@@ -21,7 +21,7 @@ __all__ = [
 
 METADATA = sa.MetaData()
 # Stands in the store, so that a program never writes into tables it does not know.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 _SQL_TYPES: dict[pa.DataType, type[sa.types.TypeEngine[Any]]] = {
     pa.string(): sa.Text,
@@ -48,7 +48,8 @@ def _ledger_table(table: Table) -> sa.Table:
 
 LEDGER = {name: _ledger_table(table) for name, table in TABLES.items()}
 # By which a row that is loaded again is found.
-sa.Index("order_lines_by_row_key", LEDGER["order_lines"].c.row_key, unique=True)
+for _name, _table in LEDGER.items():
+    sa.Index(f"{_name}_by_row_key", _table.c.row_key, unique=True)
 
 INGESTS = sa.Table(
     "ingests",

@@ -169,7 +169,7 @@ def _generated(lines: list[Mapping[str, object]], contacts: list[Mapping[str, ob
             {"order_id": f"O{n}", "row_key": b"%d" % n} | dict(line) for n, line in enumerate(lines)
         ],
         "interactions": [
-            {"interaction_id": f"I{n}", "kind": "visit"} | dict(contact)
+            {"interaction_id": f"I{n}", "row_key": b"%d" % n, "kind": "visit"} | dict(contact)
             for n, contact in enumerate(contacts)
         ],
     }

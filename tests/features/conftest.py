@@ -73,7 +73,8 @@ def ledger_at() -> LedgerAt:
             for n, line in enumerate(lines)
         ]
         contacts = [
-            {"customer_id": "C", "interaction_id": f"I{n}", "kind": "visit"} | dict(contact)
+            {"customer_id": "C", "row_key": b"%d" % n, "interaction_id": f"I{n}", "kind": "visit"}
+            | dict(contact)
             for n, contact in enumerate(interactions)
         ]
         return Ledger(

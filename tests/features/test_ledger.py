@@ -71,7 +71,9 @@ def test_up_to_keeps_the_day_itself_and_cuts_what_came_after(ledger_at: LedgerAt
 
 
 def test_up_to_leaves_the_customers_whole() -> None:
-    customers = pa.Table.from_pylist([{"customer_id": "C"}], TABLES["customers"].arrow_schema)
+    customers = pa.Table.from_pylist(
+        [{"customer_id": "C", "row_key": b"1"}], TABLES["customers"].arrow_schema
+    )
     assert len(Ledger({"customers": customers}).up_to(0).tables["customers"]) == 1
 
 

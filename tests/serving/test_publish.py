@@ -94,8 +94,8 @@ def test_who_opted_out_of_profiling_is_not_scored(
         connection.execute(
             sa.insert(LEDGER["customers"]),
             [
-                {"customer_id": "C", "profiling_opt_out": 1},
-                {"customer_id": "D", "profiling_opt_out": 0},
+                {"customer_id": "C", "row_key": b"C", "profiling_opt_out": 1},
+                {"customer_id": "D", "row_key": b"D", "profiling_opt_out": 0},
             ],
         )
 

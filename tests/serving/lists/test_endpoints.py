@@ -125,6 +125,7 @@ class TestPreview:
                 {"customer_id": consents, "marketing_consent": 1, "profiling_opt_out": 0},
                 {"customer_id": silent},
             ):
+                row |= {"row_key": row["customer_id"].encode()}
                 connection.execute(sa.insert(LEDGER["customers"]).values(row))
 
         answer = ask(f"{_PATH}?limit=10000", headers=headers)
