@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from features.cleaning import FIELDS, clean_order_lines
+from features.cleaning import FIELDS, clean
 from features.ledger import Ledger, day_of
 from features.sources import Source, read
 from training.backtest import backtest
@@ -82,7 +82,7 @@ def main() -> None:
 
 def _rows(case: Case) -> list[str]:
     raw = read(case.source, name=case.name, fields=list(FIELDS["order_lines"]))
-    ledger = Ledger({"order_lines": clean_order_lines(raw, case.source).rows})
+    ledger = Ledger({"order_lines": clean(raw, case.source).rows})
     as_of, days = day_of(case.as_of), case.horizon_days
     start = time.perf_counter()
     ours = backtest(ledger, as_of=as_of, horizon_days=days, basis="revenue")

@@ -114,7 +114,7 @@ _INVOICES = Table(
 
 _PAYMENTS = Table(
     "payments",
-    "one row a payment",
+    "one row a payment of an invoice",
     (
         _CUSTOMER,
         _ROW_KEY,
@@ -123,7 +123,7 @@ _PAYMENTS = Table(
         Column("day", _DAY, "day it came in", required=True),
         Column("amount", _REAL, "money paid", required=True),
     ),
-    key=("customer_id", "payment_id"),
+    key=("customer_id", "payment_id", "invoice_id"),
 )
 
 _INTERACTIONS = Table(

@@ -15,7 +15,7 @@ import matplotlib.pyplot as plt
 import mlflow
 import pandas as pd
 
-from features.cleaning import FIELDS, clean_order_lines
+from features.cleaning import FIELDS, clean
 from features.engines.duckdb import compute_signals
 from features.ledger import Ledger, date_of, day_of
 from features.sources import read
@@ -29,7 +29,7 @@ from worth.demo import DEMO_SOURCE
 
 # %%
 raw = read(DEMO_SOURCE, name="cdnow", fields=list(FIELDS["order_lines"]))
-cleaned = clean_order_lines(raw, DEMO_SOURCE)
+cleaned = clean(raw, DEMO_SOURCE)
 ledger = Ledger({"order_lines": cleaned.rows})
 print(
     f"{cleaned.n_read:,} rows, {len(cleaned.rejected)} rejected, {ledger.n_customers:,} customers"

@@ -5,17 +5,24 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+import pyarrow as pa
 import sqlalchemy as sa
-from sqlalchemy.dialects import sqlite
 
-from features.cleaning import FIELDS, Cleaned, clean_order_lines, source_mark
+from features.cleaning import FIELDS, Cleaned, Company, clean, source_mark
 from features.ledger import day_of
-from features.schema import TABLES
+from features.schema import KEY_COLUMN, TABLES
 from features.sources import Source, SourceError, read
+from serving.aliases import keep_strictest_consent, unify_ledger
 from serving.store import Store
 from serving.store.tables import INGESTS, LEDGER, REJECTED_ROWS
 
 __all__ = ["Loaded", "ingest"]
+
+# Payments are matched with invoices, so these come first.
+_ORDER = ("customers", "order_lines", "invoices", "payments", "interactions")
+# Their rows always have a key, and loaded again under it they are replaced however they are read.
+_ALWAYS_KEYED = ("customers", "invoices")
+_NOBODY = Company()
 
 
 @dataclass(frozen=True)
@@ -30,11 +37,14 @@ class Loaded:
         Its rows, clean and rejected.
     n_new : int
         How many clean rows the ledger did not hold before.
+    n_changed : int
+        How many it held with another content.
     """
 
     source: str
     cleaned: Cleaned
     n_new: int
+    n_changed: int
 
 
 def ingest(
@@ -42,10 +52,13 @@ def ingest(
     sources: Mapping[str, Source],
     *,
     time_zone: str,
+    company: Company = _NOBODY,
     replace: bool = False,
     report: Callable[[str], None] = lambda _: None,
 ) -> list[Loaded]:
-    """Load sources into the ledger, one after the other.
+    """Load sources into the ledger, one after the other: invoices before payments.
+
+    What stands in the ledger under an alias is given to the customer who counts first.
 
     Parameters
     ----------
@@ -55,6 +68,8 @@ def ingest(
         What to load, by name.
     time_zone : str
         The company's.
+    company : Company, optional
+        Its currency, rates and aliases of customers.
     replace : bool, default False
         Whether to take out first what the sources brought so far.
     report : callable, optional
@@ -71,10 +86,12 @@ def ingest(
         If a source cannot be read, or is read otherwise than before. Those before it are loaded,
         it and those after it are not.
     """
+    if n_unified := unify_ledger(store, company.aliases):
+        report(f"gave {n_unified:,} rows of aliases to their customers")
     loaded = []
-    for name, source in sources.items():
+    for name, source in sorted(sources.items(), key=lambda item: _ORDER.index(item[1].table)):
         report(f"reading {name}")
-        cleaned = _cleaned(name, source, time_zone)
+        cleaned = _cleaned(store, name, source, time_zone, company)
         if not replace:
             _check_reading(store, name, _reading_of(source, cleaned))
         if not len(cleaned.rows):
@@ -84,13 +101,15 @@ def ingest(
                 f"was loaded. Of {count:,} of them: {reason}."
             )
         report(f"loading {len(cleaned.rows):,} rows of {name}")
-        n_new = _load(store, name, source, cleaned, replace=replace)
-        loaded.append(Loaded(name, cleaned, n_new))
+        loaded.append(_load(store, name, source, cleaned, replace=replace))
     return loaded
 
 
 def _reading_of(source: Source, cleaned: Cleaned) -> str:
-    """Describe how a source is read; where it lies may change from load to load."""
+    """Describe what names the rows of a source; where it lies may change from load to load."""
+    if source.table in _ALWAYS_KEYED:
+        keys = {name: source.columns.get(name, name) for name in ("customer_id", "invoice_id")}
+        return f"{source.table} {keys}"
     options = source.model_dump_json(exclude={"path", "url", "query"})
     return f"{','.join(cleaned.fields)} {options}"
 
@@ -112,48 +131,100 @@ def _check_reading(store: Store, name: str, reading: str) -> None:
         )
 
 
-def _cleaned(name: str, source: Source, time_zone: str) -> Cleaned:
-    if source.table != "order_lines":
-        raise SourceError(
-            f"Source '{name}' fills the table {source.table}, which this version does not load "
-            "yet. It loads order_lines."
-        )
+def _cleaned(store: Store, name: str, source: Source, time_zone: str, company: Company) -> Cleaned:
     today = day_of(datetime.now(ZoneInfo(time_zone)).date())
     raw = read(source, name=name, fields=list(FIELDS[source.table]))
-    return clean_order_lines(raw, source, time_zone=time_zone, latest_day=today)
+    invoices = _known_invoices(store) if source.table == "payments" else None
+    return clean(
+        raw, source, time_zone=time_zone, latest_day=today, company=company, invoices=invoices
+    )
 
 
-def _load(store: Store, name: str, source: Source, cleaned: Cleaned, *, replace: bool) -> int:
-    table, key = LEDGER[source.table], TABLES[source.table].key
+def _known_invoices(store: Store) -> pa.Table:
+    table, names = TABLES["invoices"], ("invoice_id", "customer_id", "day")
+    schema = pa.schema([table.arrow_schema.field(name) for name in names])
+    statement = sa.select(*(LEDGER["invoices"].c[name] for name in names))
+    return store.read_tables({"invoices": (statement, schema)})["invoices"]
+
+
+def _load(store: Store, name: str, source: Source, cleaned: Cleaned, *, replace: bool) -> Loaded:
+    tables = {source.table: cleaned.rows}
+    if cleaned.payments is not None:
+        tables["payments"] = cleaned.payments
     # In the order of the table's key, so that the database appends instead of inserting.
-    rows = cleaned.rows.sort_by([(column, "ascending") for column in key])
-    with store.staged({"clean": rows, "rejected": cleaned.rejected}) as (connection, staged):
+    new = {
+        f"new_{table}": rows.sort_by([(column, "ascending") for column in TABLES[table].key])
+        for table, rows in tables.items()
+    }
+    with store.staged(new | {"rejected": cleaned.rejected}) as (connection, staged):
         if replace:
-            mark = source_mark(name)
-            is_of_source = sa.func.substr(table.c.row_key, 1, len(mark)) == mark
-            connection.execute(sa.delete(table).where(is_of_source))
-        n_new = _n_unknown(connection, table, staged["clean"])
-        # A line of a known key may say something else by now, or nothing that can be believed.
-        for part in staged.values():
-            read_again = table.c.row_key.in_(sa.select(part.c.row_key))
-            connection.execute(sa.delete(table).where(read_again))
-        connection.execute(_insert(table, staged["clean"]))
-        new_ingest = (
-            sa.insert(INGESTS)
-            .values(
-                source=name,
-                table_name=source.table,
-                loaded_at=datetime.now(UTC).isoformat(timespec="seconds"),
-                reading=_reading_of(source, cleaned),
-                n_read=cleaned.n_read,
-                n_rejected=len(cleaned.rejected),
-                n_new=n_new,
-            )
-            .returning(INGESTS.c.id)
-        )
-        ingest_id = int(connection.execute(new_ingest).scalar_one())
+            _take_out(connection, name)
+        if source.table == "customers":
+            keep_strictest_consent(connection, staged["new_customers"])
+        table, rows = LEDGER[source.table], staged[f"new_{source.table}"]
+        n_new = _n_unknown(connection, table, rows)
+        n_changed = _n_changed(connection, table, rows)
+        for filled in tables:
+            _put(connection, LEDGER[filled], staged[f"new_{filled}"], read=list(staged.values()))
+        loaded = Loaded(name, cleaned, n_new, n_changed)
+        ingest_id = _note(connection, source, loaded)
         _keep_rejected(connection, staged["rejected"], name, ingest_id)
-    return n_new
+    return loaded
+
+
+def _take_out(connection: sa.Connection, name: str) -> None:
+    """Take out what a source brought, whatever table it filled then."""
+    mark = source_mark(name)
+    for table in LEDGER.values():
+        is_of_source = sa.func.substr(table.c.row_key, 1, len(mark)) == mark
+        connection.execute(sa.delete(table).where(is_of_source))
+
+
+def _put(
+    connection: sa.Connection, table: sa.Table, rows: sa.TableClause, *, read: list[sa.TableClause]
+) -> None:
+    """Put rows in, in the place of those of the same key or name."""
+    # A row of a known key may say something else by now, or nothing that can be believed; and an
+    # invoice that told of a payment, nothing of it.
+    for part in read:
+        read_again = table.c.row_key.in_(sa.select(part.c.row_key))
+        connection.execute(sa.delete(table).where(read_again))
+    if own := _own_name(table):
+        connection.execute(sa.delete(table).where(_is_among(table, rows, own)))
+    names = list(table.c.keys())
+    columns = sa.select(*(rows.c[name] for name in names))
+    connection.execute(sa.insert(table).from_select(names, columns))
+
+
+def _own_name(table: sa.Table) -> tuple[str, ...]:
+    """Give the columns that name a row, where that is not its key alone."""
+    key = TABLES[table.name].key
+    return () if KEY_COLUMN in key else key
+
+
+def _is_among(
+    rows: sa.FromClause, others: sa.FromClause, names: tuple[str, ...]
+) -> sa.ColumnElement[bool]:
+    theirs = sa.select(*(others.c[name] for name in names))
+    return sa.tuple_(*(rows.c[name] for name in names)).in_(theirs)
+
+
+def _note(connection: sa.Connection, source: Source, loaded: Loaded) -> int:
+    new_ingest = (
+        sa.insert(INGESTS)
+        .values(
+            source=loaded.source,
+            table_name=source.table,
+            loaded_at=datetime.now(UTC).isoformat(timespec="seconds"),
+            reading=_reading_of(source, loaded.cleaned),
+            n_read=loaded.cleaned.n_read,
+            n_rejected=len(loaded.cleaned.rejected),
+            n_new=loaded.n_new,
+            n_changed=loaded.n_changed,
+        )
+        .returning(INGESTS.c.id)
+    )
+    return int(connection.execute(new_ingest).scalar_one())
 
 
 def _keep_rejected(
@@ -161,31 +232,35 @@ def _keep_rejected(
 ) -> None:
     """Keep the rejected rows of this load; those of the same file loaded before are the same."""
     names = ["source_row", "reason", "content"]
-    rows = sa.select(
-        sa.literal(ingest_id), sa.literal(name), *(staged.c[column] for column in names)
+    before = sa.select(*(REJECTED_ROWS.c[column] for column in names)).where(
+        REJECTED_ROWS.c.source == name
     )
-    before = REJECTED_ROWS.alias("before")
-    is_known = sa.and_(
-        before.c.source == name,
-        before.c.source_row == staged.c.source_row,
-        before.c.reason == staged.c.reason,
-        before.c.content == staged.c.content,
-    )
-    rows = rows.where(~sa.exists().where(is_known))
+    new = sa.except_(sa.select(*(staged.c[column] for column in names)), before).subquery()
+    rows = sa.select(sa.literal(ingest_id), sa.literal(name), *(new.c[column] for column in names))
     columns = ["ingest_id", "source", *names]
     connection.execute(sa.insert(REJECTED_ROWS).from_select(columns, rows))
 
 
-def _insert(table: sa.Table, staged: sa.TableClause) -> sa.Insert:
-    """Insert the staged rows that are not there yet."""
-    names = [name for name in table.c.keys() if name in staged.c]  # noqa: SIM118 - no dict
-    # WHERE TRUE, because SQLite reads ON after a bare SELECT as a join's.
-    rows = sa.select(*(staged.c[name] for name in names)).where(sa.true())
-    keys = [column.name for column in table.primary_key]
-    return sqlite.insert(table).from_select(names, rows).on_conflict_do_nothing(index_elements=keys)
-
-
 def _n_unknown(connection: sa.Connection, table: sa.Table, staged: sa.TableClause) -> int:
-    is_known = staged.c.row_key.in_(sa.select(table.c.row_key))
+    """Count the rows whose key the ledger does not hold, nor their name."""
+    is_known: sa.ColumnElement[bool] = staged.c.row_key.in_(sa.select(table.c.row_key))
+    if own := _own_name(table):
+        is_known = sa.or_(is_known, _is_among(staged, table, own))
     count = sa.select(sa.func.count()).select_from(staged).where(~is_known)
     return int(connection.execute(count).scalar_one())
+
+
+def _n_changed(connection: sa.Connection, table: sa.Table, staged: sa.TableClause) -> int:
+    """Count the rows that the ledger holds with another content."""
+    is_same: sa.ColumnElement[bool] = table.c.row_key == staged.c.row_key
+    if own := _own_name(table):
+        has_name = sa.and_(*(table.c[name] == staged.c[name] for name in own))
+        is_same = sa.or_(is_same, has_name)
+    differs = sa.or_(*(column.is_distinct_from(staged.c[column.name]) for column in table.c))
+    statement = (
+        sa.select(sa.func.count(staged.c.row_key.distinct()))
+        .select_from(staged)
+        .join(table, is_same)
+        .where(differs)
+    )
+    return int(connection.execute(statement).scalar_one())

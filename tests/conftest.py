@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from hypothesis import settings as hypothesis_settings
 
-from features.cleaning import FIELDS, clean_order_lines
+from features.cleaning import FIELDS, clean
 from features.ledger import Ledger, day_of
 from features.sources import Source, read, read_dataframe
 from serving.publish import publish
@@ -54,7 +54,7 @@ def ledger_of() -> LedgerOf:
     def make(rows: pd.DataFrame | list[Mapping[str, object]], **source: object) -> Ledger:
         frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(rows)
         raw = read_dataframe(frame, name="test", fields=list(FIELDS["order_lines"]))
-        return Ledger({"order_lines": clean_order_lines(raw, Source(**source)).rows})
+        return Ledger({"order_lines": clean(raw, Source(**source)).rows})
 
     return make
 
@@ -63,7 +63,7 @@ def ledger_of() -> LedgerOf:
 def cdnow() -> Ledger:
     """The ledger of the demo: 2,357 customers, 1997-01-01 to 1998-06-30."""
     raw = read(DEMO_SOURCE, name="cdnow", fields=list(FIELDS["order_lines"]))
-    return Ledger({"order_lines": clean_order_lines(raw, DEMO_SOURCE).rows})
+    return Ledger({"order_lines": clean(raw, DEMO_SOURCE).rows})
 
 
 @pytest.fixture

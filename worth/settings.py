@@ -4,11 +4,12 @@ import difflib
 import os
 import tomllib
 from collections.abc import Iterable, Mapping
+from datetime import date
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -24,6 +25,8 @@ __all__ = ["CONFIG_FILE", "Settings", "SettingsError", "load_settings"]
 
 CONFIG_FILE = "worth.toml"
 _PREFIX = "WORTH_"
+_Code = Annotated[str, Field(pattern="^[A-Z]{3}$")]
+_Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class SettingsError(ValueError):
@@ -55,6 +58,11 @@ class Settings(BaseSettings):
         Its port; 0 takes a free one.
     sources : mapping of str to Source
         Where the ledger comes from.
+    rates : mapping of str to mapping of date to float
+        By currency code: what one unit is worth in the company's currency, from that day until
+        the next.
+    aliases : Source, optional
+        A table of `alias` and `customer_id`: which customers go by several ids.
     """
 
     model_config = SettingsConfigDict(
@@ -62,7 +70,7 @@ class Settings(BaseSettings):
     )
 
     home: Path = Path("worth-data")
-    currency: Annotated[str, Field(pattern="^[A-Z]{3}$")] = "XXX"
+    currency: _Code = "XXX"
     time_zone: str = "UTC"
     horizon_days: Annotated[int, Field(ge=1, le=3650)] = 180
     discount_rate: Annotated[float, Field(ge=0, le=10, allow_inf_nan=False)] = 0.10
@@ -71,6 +79,8 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8000
     sources: dict[str, Source] = Field(default_factory=dict)
+    rates: dict[_Code, dict[date, _Rate]] = Field(default_factory=dict)
+    aliases: Source | None = None
 
     @field_validator("time_zone")
     @classmethod
@@ -92,6 +102,14 @@ class Settings(BaseSettings):
             else source
             for name, source in sources.items()
         }
+
+    @model_validator(mode="after")
+    def _has_no_rate_of_its_own(self) -> Self:
+        if self.currency in self.rates:
+            raise ValueError(
+                f"[rates.{self.currency}] is of the company's own currency, which needs no rate"
+            )
+        return self
 
     @property
     def store_path(self) -> Path:
@@ -148,13 +166,18 @@ def load_settings(config: Path | None = None, **overrides: Any) -> Settings:
         update={
             "home": _beside(file, settings.home) if _is_from_file(file, "home") else settings.home,
             "sources": {
-                name: source.model_copy(update={"path": _beside(file, source.path)})
-                if source.path is not None and _is_from_file(file, "sources", name, "path")
-                else source
+                name: _placed(source, file, "sources", name)
                 for name, source in settings.sources.items()
             },
+            "aliases": settings.aliases and _placed(settings.aliases, file, "aliases"),
         }
     )
+
+
+def _placed(source: Source, file: Path, *keys: str) -> Source:
+    if source.path is None or not _is_from_file(file, *keys, "path"):
+        return source
+    return source.model_copy(update={"path": _beside(file, source.path)})
 
 
 def _reader_of(file: Path) -> type[Settings]:
@@ -209,7 +232,10 @@ def _refuse_misspelt_variables(environment: Mapping[str, str]) -> None:
 
 def _sentence(error: ValidationError, file: Path, overrides: Mapping[str, Any]) -> str:
     fault = error.errors()[0]
-    key = ".".join(map(str, fault["loc"]))
+    # Pydantic says of a wrong name of a key, too, where it stands.
+    key = ".".join(str(part) for part in fault["loc"] if part != "[key]")
+    if not key:
+        return f"The settings contradict each other: {fault['msg'].removeprefix('Value error, ')}."
     variable = _variable(fault["loc"])
     if key in overrides:
         place = "the command line"

@@ -1,5 +1,6 @@
 """Read CSV and Parquet files, and say in one sentence why one cannot be read."""
 
+import codecs
 import csv
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,8 +13,17 @@ from features.sources.source import WHITESPACE, Source, SourceError, first_sente
 
 __all__ = ["read_file"]
 
+_UTF_8 = "utf-8-sig"
 _PARQUET_SUFFIXES = {".parquet", ".pq"}
+_CHUNK = 2**20
 _DELIMITERS = (",", ";", "\t", "|")
+# Files that begin so say themselves what they are written in. UTF-32's begins like UTF-16's.
+_MARKS = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
 
 
 def read_file(source: Source, path: Path) -> tuple[pa.Table, Mapping[int, pa_csv.InvalidRow]]:
@@ -45,7 +55,7 @@ def read_file(source: Source, path: Path) -> tuple[pa.Table, Mapping[int, pa_csv
     try:
         if path.suffix.lower() in _PARQUET_SUFFIXES:
             return _read_parquet(path), {}
-        return _read_csv(source, path)
+        return _read_csv(_in_its_encoding(source, path), path)
     except PermissionError as error:
         raise SourceError(f"{path} may not be read by this user. Check its permissions.") from error
 
@@ -56,10 +66,14 @@ def _empty(path: Path) -> SourceError:
 
 def _read_parquet(path: Path) -> pa.Table:
     try:
-        return pq.read_table(path)
+        table = pq.read_table(path)
+        # Neither texts nor names are checked on reading.
+        table.validate(full=True)
+        assert all(isinstance(name, str) for name in table.schema.names)
+        return table
     except PermissionError:
         raise
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeError) as error:
         raise SourceError(
             f"{path} is not a Parquet file, or is cut off ({first_sentence(error)})."
         ) from error
@@ -73,7 +87,13 @@ def _read_csv(source: Source, path: Path) -> tuple[pa.Table, Mapping[int, pa_csv
         return "skip"
 
     try:
+        _check_text(source, path)
         first_line = _first_line(source, path)
+        if "\0" in first_line:
+            raise SourceError(
+                f"{path} has NUL signs in its first row, as UTF-16 read as {source.encoding} has. "
+                'Set the encoding of the source, for example encoding = "utf-16-le".'
+            )
         names = source.header or None
         if source.delimiter == WHITESPACE:
             delimiter, encoding = "\t", "utf-8"
@@ -113,6 +133,13 @@ def _read_csv(source: Source, path: Path) -> tuple[pa.Table, Mapping[int, pa_csv
     return table, {row.number - n_header_rows: row for row in malformed}
 
 
+def _check_text(source: Source, path: Path) -> None:
+    """Decode all of the file: of rows that it cannot split, Arrow does not check the signs."""
+    with path.open(encoding=_without_mark(source.encoding), newline="") as file:
+        while file.read(_CHUNK):
+            pass
+
+
 def _first_line(source: Source, path: Path) -> str:
     with path.open(encoding=_without_mark(source.encoding)) as file:
         line = next((line for line in file if line.strip()), None)
@@ -129,8 +156,18 @@ def _header(source: Source, path: Path, delimiter: str) -> list[str]:
         return next(filter(None, csv.reader(file, delimiter=delimiter)))
 
 
+def _in_its_encoding(source: Source, path: Path) -> Source:
+    """Believe a byte order mark where the source does not say otherwise."""
+    if _without_mark(source.encoding) != _UTF_8:
+        return source
+    with path.open("rb") as file:
+        start = file.read(4)
+    encoding = next((name for mark, name in _MARKS.items() if start.startswith(mark)), None)
+    return source.model_copy(update={"encoding": encoding}) if encoding else source
+
+
 def _without_mark(encoding: str) -> str:
-    return "utf-8-sig" if encoding.lower().replace("_", "-") in {"utf-8", "utf8"} else encoding
+    return _UTF_8 if encoding.lower().replace("_", "-") in {"utf-8", "utf8"} else encoding
 
 
 def _tabbed_lines(source: Source, path: Path) -> Iterator[str]:

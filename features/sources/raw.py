@@ -4,7 +4,6 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-import duckdb
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pa_csv
@@ -12,7 +11,8 @@ import pyarrow.csv as pa_csv
 from features.sources.databases import read_database
 from features.sources.files import read_file
 from features.sources.frames import check_unique, from_pandas
-from features.sources.source import Source, SourceError
+from features.sources.scratch import scratch
+from features.sources.source import Source, SourceError, listed
 
 __all__ = ["RawTable", "read", "read_dataframe"]
 
@@ -30,11 +30,17 @@ class RawTable:
         data) and `source_content` (a digest of the whole row, unmapped columns too).
     malformed : pyarrow.Table
         Rows that could not even be split into fields: `source_row`, `reason` and `content`.
+    columns : tuple of str
+        What the source itself calls its columns, mapped or not.
+    attributes : mapping of str to str
+        From the source's name of a column that is kept as a further fact to its name in `rows`.
     """
 
     source: str
     rows: pa.Table
     malformed: pa.Table
+    columns: tuple[str, ...]
+    attributes: Mapping[str, str]
 
     @property
     def n_read(self) -> int:
@@ -76,7 +82,7 @@ def read(source: Source, *, name: str, fields: Sequence[str]) -> RawTable:
     else:
         raise SourceError(f"Source '{name}' has neither a path nor a url. Give it one of them.")
     place = source.path.name if source.path is not None else f"the query of source '{name}'"
-    return _as_raw(table, malformed, source.columns, name=name, place=place, fields=fields)
+    return _as_raw(table, malformed, source, name=name, place=place, fields=fields)
 
 
 def read_dataframe(
@@ -85,6 +91,8 @@ def read_dataframe(
     name: str,
     fields: Sequence[str],
     columns: Mapping[str, str] | None = None,
+    constants: Mapping[str, str] | None = None,
+    attributes: Sequence[str] = (),
 ) -> RawTable:
     """Take a dataframe as a source.
 
@@ -98,6 +106,10 @@ def read_dataframe(
         The fields that the table's cleaning knows.
     columns : mapping of str to str, optional
         From a field to the dataframe's column.
+    constants : mapping of str to str, optional
+        From a field without a column to what it would say in every row.
+    attributes : sequence of str
+        Columns to keep as further facts.
 
     Returns
     -------
@@ -110,33 +122,50 @@ def read_dataframe(
         If the dataframe is empty, lacks a mapped column or has one of mixed types.
     """
     place = f"dataframe '{name}'"
+    described = Source(
+        table="customers" if attributes else "order_lines",
+        columns=dict(columns or {}),
+        constants=dict(constants or {}),
+        attributes=list(attributes),
+    )
     table = from_pandas(frame, place)
-    return _as_raw(table, {}, columns or {}, name=name, place=place, fields=fields)
+    return _as_raw(table, {}, described, name=name, place=place, fields=fields)
 
 
 def _as_raw(
     table: pa.Table,
     malformed: Mapping[int, pa_csv.InvalidRow],
-    mapping: Mapping[str, str],
+    source: Source,
     *,
     name: str,
     place: str,
     fields: Sequence[str],
 ) -> RawTable:
+    # Spreadsheets leave columns without a name behind; nothing can be mapped to them.
+    table = table.select([n for n, column in enumerate(table.schema.names) if column])
     present = table.schema.names
     check_unique(present, place)
-    _check_mapping(mapping, present, name=name, place=place, fields=fields)
-    chosen = {f: mapping.get(f, f) for f in fields if mapping.get(f, f) in present}
+    table = pa.table({column: _plain(table[column]) for column in present})
+    _check_mapping(source.columns, present, name=name, place=place, fields=fields)
+    chosen = {f: source.columns.get(f, f) for f in fields if source.columns.get(f, f) in present}
+    _check_constants(source.constants, chosen, name=name, fields=fields)
+    _check_attributes(source.attributes, present, name=name, place=place)
     if len(table) + len(malformed) == 0:
         raise SourceError(f"{place} has columns but not one row of data.")
     positions, broken = _row_numbers(len(table), malformed)
-    columns = {f: _plain(table[column]) for f, column in chosen.items()}
-    columns |= {"source_row": pa.array(positions, pa.int64()), "source_content": _digests(table)}
-    return RawTable(name, pa.table(columns), broken)
+    attributes = {column: f"attribute_{n}" for n, column in enumerate(source.attributes)}
+    columns = {f: table[column] for f, column in chosen.items()}
+    columns |= {f: pa.repeat(text, len(table)) for f, text in source.constants.items()}
+    columns |= {own: table[column] for column, own in attributes.items()}
+    columns |= {
+        "source_row": pa.array(positions, pa.int64()),
+        "source_content": _digests(table, place),
+    }
+    return RawTable(name, pa.table(columns), broken, tuple(present), attributes)
 
 
-def _digests(table: pa.Table) -> pa.ChunkedArray:
-    with duckdb.connect() as connection:
+def _digests(table: pa.Table, place: str) -> pa.ChunkedArray:
+    with scratch(place) as connection:
         connection.register("source", table)
         digests = connection.sql("SELECT md5(CAST(source AS VARCHAR)) AS digest FROM source")
         return digests.to_arrow_table()["digest"]
@@ -150,16 +179,57 @@ def _check_mapping(
     place: str,
     fields: Sequence[str],
 ) -> None:
+    _check_known(mapping, "maps", name=name, fields=fields)
+    if mapping and not set(mapping.values()) & set(present):
+        hint = (
+            " If that is a row of data, header = [...] names the columns; if it is one column, "
+            "delimiter tells what parts them."
+        )
+    else:
+        hint = ""
     for field, column in mapping.items():
-        if field not in fields:
-            raise SourceError(
-                f"Source '{name}' maps an unknown field {field!r}{_did_you_mean(field, fields)}. "
-                f"Known fields: {', '.join(fields)}."
-            )
         if column not in present:
             raise SourceError(
                 f"Source '{name}' maps {field} to column {column!r}, which {place} does not have"
-                f"{_did_you_mean(column, present)}. It has: {', '.join(present)}."
+                f"{_did_you_mean(column, present)}. It has: {listed(present)}.{hint}"
+            )
+
+
+def _check_constants(
+    constants: Mapping[str, str],
+    chosen: Mapping[str, str],
+    *,
+    name: str,
+    fields: Sequence[str],
+) -> None:
+    _check_known(constants, "has a constant for", name=name, fields=fields)
+    for field in constants:
+        if field in chosen:
+            raise SourceError(
+                f"Source '{name}' has a constant for {field}, and a column {chosen[field]!r} too. "
+                "A constant is for a field without a column: leave it out, or map the field to "
+                "another column."
+            )
+
+
+def _check_known(given: Iterable[str], does_what: str, *, name: str, fields: Sequence[str]) -> None:
+    for field in given:
+        if field not in fields:
+            raise SourceError(
+                f"Source '{name}' {does_what} an unknown field {field!r}"
+                f"{_did_you_mean(field, fields)}. Known fields: {', '.join(fields)}."
+            )
+
+
+def _check_attributes(
+    attributes: Sequence[str], present: Sequence[str], *, name: str, place: str
+) -> None:
+    check_unique(attributes, f"The list of attributes of source '{name}'")
+    for column in attributes:
+        if column not in present:
+            raise SourceError(
+                f"Source '{name}' keeps the attribute {column!r}, a column that {place} does not "
+                f"have{_did_you_mean(column, present)}. It has: {listed(present)}."
             )
 
 
@@ -169,9 +239,17 @@ def _did_you_mean(word: str, words: Iterable[str]) -> str:
 
 
 def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Undo dictionary encoding, which some writers use for repeated texts."""
+    """Undo what some writers do to types and DuckDB cannot follow."""
     if pa.types.is_dictionary(column.type):
-        return column.cast(column.type.value_type)
+        return _plain(column.cast(column.type.value_type))
+    if pa.types.is_float16(column.type):
+        return column.cast(pa.float32())
+    if pa.types.is_timestamp(column.type) and column.type.unit in {"s", "ms"}:
+        try:
+            return column.cast(pa.timestamp("us", column.type.tz))
+        except pa.ArrowInvalid:
+            # Beyond any calendar; as text it is no date, and its row is rejected for it.
+            return column.cast(pa.string())
     return column
 
 

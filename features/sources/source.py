@@ -1,15 +1,19 @@
 """One source, as `worth.toml` describes it."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from features.schema import TABLES
 
-__all__ = ["WHITESPACE", "Source", "SourceError", "first_sentence"]
+__all__ = ["WHITESPACE", "Source", "SourceError", "first_sentence", "listed"]
 
 WHITESPACE = "whitespace"
+# What is no table may have its whole content for a header.
+_LONGEST_NAME, _MOST_NAMES = 60, 40
+_Finite = Annotated[float, Field(allow_inf_nan=False)]
 
 
 class SourceError(ValueError):
@@ -38,18 +42,25 @@ class Source(BaseModel):
         Of a CSV file, for example "utf-16", "gb18030" or "latin-1".
     delimiter : str, optional
         Of a CSV file: one character or "whitespace". Read off the header row where it is not given.
-    date_format : str, optional
-        How days are written, for example "%d.%m.%Y %H:%M". Without it only year-first dates are
-        read, because 01/02/2011 is two days.
+    date_format : str or list of str, optional
+        How days are written, for example "%d.%m.%Y %H:%M"; of several the first that fits counts.
+        Without it dates that begin with the year or name the month in English are read, because
+        01/02/2011 is two days.
     decimal : {".", ","}, default "."
         Sign before the fraction.
     thousands : str, default ""
         Sign between thousands.
     duplicates : {"keep", "reject"}, default "keep"
-        What to do with exact duplicates. Where `line_id` is mapped they are rejected in any case:
-        one line has one content.
+        What to do with exact duplicates. Where rows have a key of their own, such as `line_id`,
+        they are rejected in any case: one line has one content.
     cancelled_prefix : str, optional
         Orders whose `order_id` starts so are cancellations: their revenue counts negative.
+    constants : mapping of str to str
+        From a field that the source has no column for to what it would say in every row.
+    attributes : list of str
+        Of customers: columns of the source to keep as further facts; numbers stay numbers.
+    satisfaction_scale : pair of float, default (0, 1)
+        Of interactions: what no satisfaction at all and what full satisfaction is written as.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -62,11 +73,20 @@ class Source(BaseModel):
     header: list[str] | None = None
     encoding: str = "utf-8"
     delimiter: str | None = None
-    date_format: str | None = None
+    date_format: str | list[str] | None = None
     decimal: Literal[".", ","] = "."
     thousands: Literal["", ",", ".", " ", "'"] = ""
     duplicates: Literal["keep", "reject"] = "keep"
     cancelled_prefix: str | None = None
+    constants: dict[str, str] = Field(default_factory=dict)
+    attributes: list[str] = Field(default_factory=list)
+    satisfaction_scale: tuple[_Finite, _Finite] = (0.0, 1.0)
+
+    @property
+    def date_formats(self) -> list[str]:
+        """The formats of `date_format`; empty where there is none."""
+        given = self.date_format or []
+        return [given] if isinstance(given, str) else given
 
     @field_validator("table")
     @classmethod
@@ -90,6 +110,26 @@ class Source(BaseModel):
             raise ValueError("url and query go together")
         return self
 
+    @field_validator("satisfaction_scale")
+    @classmethod
+    def _has_two_ends(cls, scale: tuple[float, float]) -> tuple[float, float]:
+        if scale[0] == scale[1]:
+            raise ValueError("a satisfaction_scale has two different ends, such as [1, 5]")
+        return scale
+
+    @model_validator(mode="after")
+    def _keeps_attributes_of_customers_only(self) -> Self:
+        if self.attributes and self.table != "customers":
+            raise ValueError(f"attributes are of customers; this source fills {self.table}")
+        return self
+
+    @model_validator(mode="after")
+    def _says_each_field_once(self) -> Self:
+        both = sorted(self.constants.keys() & self.columns.keys())
+        if both:
+            raise ValueError(f"{both[0]} has a column and a constant; leave one of them out")
+        return self
+
     @model_validator(mode="after")
     def _tells_fraction_from_thousands(self) -> Self:
         if self.thousands == self.decimal:
@@ -111,3 +151,26 @@ def first_sentence(error: BaseException) -> str:
         Without the full stop.
     """
     return str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+
+
+def listed(columns: Sequence[str]) -> str:
+    """Name columns within a sentence, however many, long and strange they are.
+
+    Parameters
+    ----------
+    columns : sequence of str
+        Their names.
+
+    Returns
+    -------
+    str
+        Parted by commas, on one line.
+
+    Examples
+    --------
+    >>> listed(["a", "b"])
+    'a, b'
+    """
+    names = [repr(name[:_LONGEST_NAME])[1:-1] for name in columns[:_MOST_NAMES]]
+    more = len(columns) - len(names)
+    return ", ".join([*names, f"and {more} more"] if more else names)

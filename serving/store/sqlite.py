@@ -63,7 +63,7 @@ class SQLiteStore(Store):
         Raises
         ------
         StoreError
-            If the file is no store, or a newer program's.
+            If the file is no store, or an older or newer program's.
         """
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -177,6 +177,12 @@ class SQLiteStore(Store):
             )
         if version == SCHEMA_VERSION:
             return
+        if version > 0:
+            raise StoreError(
+                f"{self.path} was written by an older Worth (its tables are version {version}, "
+                f"this program's {SCHEMA_VERSION}). Choose another WORTH_HOME and load the "
+                "sources again."
+            )
         with self.writing() as connection:
             METADATA.create_all(connection)
             connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")

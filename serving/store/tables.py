@@ -63,6 +63,7 @@ INGESTS = sa.Table(
     sa.Column("n_read", sa.Integer, nullable=False),
     sa.Column("n_rejected", sa.Integer, nullable=False),
     sa.Column("n_new", sa.Integer, nullable=False),
+    sa.Column("n_changed", sa.Integer, nullable=False),
 )
 
 REJECTED_ROWS = sa.Table(
@@ -92,6 +93,8 @@ SCORE_SETS = sa.Table(
     sa.Column("model_digest", sa.Text, nullable=False),
     sa.Column("ledger_fingerprint", sa.Text, nullable=False),
     sa.Column("n_customers", sa.Integer, nullable=False),
+    # Totals and ranks of all customers, as JSON: what one of them is compared with.
+    sa.Column("company", sa.Text, nullable=False),
     sqlite_autoincrement=True,
 )
 

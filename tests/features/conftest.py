@@ -7,7 +7,8 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from features.cleaning import FIELDS, Cleaned, clean_order_lines
+from features.cleaning import FIELDS, Cleaned, Company
+from features.cleaning import clean as run_cleaning
 from features.ledger import Ledger
 from features.schema import TABLES
 from features.sources import RawTable, Source, read, read_dataframe
@@ -16,7 +17,20 @@ ReadFile = Callable[..., RawTable]
 Clean = Callable[..., Cleaned]
 LedgerAt = Callable[..., Ledger]
 
-_FIELDS = list(FIELDS["order_lines"])
+# What is the same in every row of a table, where a test does not say otherwise.
+_USUAL: Mapping[str, Mapping[str, object]] = {
+    "order_lines": {"customer_id": "C-1", "ordered_at": "2011-02-28", "revenue": 10.0},
+    "invoices": {
+        "customer_id": "C-1",
+        "invoice_id": "I-1",
+        "issued_at": "2011-02-01",
+        "due_at": "2011-03-03",
+        "amount": 100.0,
+    },
+    "payments": {"invoice_id": "I-1", "paid_at": "2011-02-28", "amount": 100.0},
+    "interactions": {"customer_id": "C-1", "contacted_at": "2011-02-28", "kind": "visit"},
+    "customers": {"customer_id": "C-1"},
+}
 
 
 @pytest.fixture
@@ -25,7 +39,8 @@ def read_file(tmp_path: Path) -> ReadFile:
 
     def make(content: bytes, file: str = "orders.csv", **source: object) -> RawTable:
         (tmp_path / file).write_bytes(content)
-        return read(Source(path=tmp_path / file, **source), name="shop", fields=_FIELDS)
+        described = Source(path=tmp_path / file, **source)
+        return read(described, name="shop", fields=list(FIELDS[described.table]))
 
     return make
 
@@ -35,29 +50,44 @@ def clean() -> Clean:
     """Clean columns as a source named "shop"; what is not given is the same in every row."""
 
     def make(
-        columns: Mapping[str, Sequence[object]] | pa.Table | pd.DataFrame,
+        columns: Mapping[str, Sequence[object]] | pd.DataFrame,
         *,
         time_zone: str = "UTC",
         latest_day: int | None = None,
+        company: Company | None = None,
+        invoices: pa.Table | None = None,
+        without: Sequence[str] = (),
         **source: object,
     ) -> Cleaned:
         described = Source(**source)
         raw = read_dataframe(
-            _frame(columns), name="shop", fields=_FIELDS, columns=described.columns
+            _frame(columns, described.table).drop(columns=list(without)),
+            name="shop",
+            fields=list(FIELDS[described.table]),
+            columns=described.columns,
+            constants=described.constants,
+            attributes=described.attributes,
         )
-        cleaned = clean_order_lines(raw, described, time_zone=time_zone, latest_day=latest_day)
+        cleaned = run_cleaning(
+            raw,
+            described,
+            time_zone=time_zone,
+            latest_day=latest_day,
+            company=company or Company(),
+            invoices=invoices,
+        )
         assert cleaned.n_read == raw.n_read == len(cleaned.rows) + len(cleaned.rejected)
         return cleaned
 
     return make
 
 
-def _frame(columns: Mapping[str, Sequence[object]] | pd.DataFrame) -> pd.DataFrame:
+def _frame(columns: Mapping[str, Sequence[object]] | pd.DataFrame, table: str) -> pd.DataFrame:
     if isinstance(columns, pd.DataFrame):
         return columns
     n_rows = len(next(iter(columns.values())))
-    usual = {"customer_id": "C-1", "ordered_at": "2011-02-28", "revenue": 10.0}
-    return pd.DataFrame({f: [value] * n_rows for f, value in usual.items()} | dict(columns))
+    usual = {field: [value] * n_rows for field, value in _USUAL[table].items()}
+    return pd.DataFrame(usual | dict(columns))
 
 
 @pytest.fixture(scope="session")

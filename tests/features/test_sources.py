@@ -18,6 +18,7 @@ ReadFile = Callable[..., RawTable]
 
 FIELDS = ["customer_id", "ordered_at", "revenue", "category"]
 HEADER = FIELDS[:3]
+_MOMENTS = pa.list_(pa.timestamp("ms"))
 TEXT = "customer_id,ordered_at,revenue\nZoë,2011-02-28,5\n007,2011-03-01,6\n"
 ROWS = [("Zoë", "2011-02-28", "5"), ("007", "2011-03-01", "6")]
 
@@ -40,6 +41,14 @@ class TestCSV:
     @pytest.mark.parametrize("encoding", ["utf-8", "UTF8", "utf-16", "gb18030", "latin-1"])
     def test_is_read_in_its_encoding(self, encoding: str, read_file: ReadFile) -> None:
         assert rows(read_file(TEXT.encode(encoding), encoding=encoding)) == ROWS
+
+    @pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
+    @pytest.mark.parametrize("delimiter", [",", "whitespace"])
+    def test_a_byte_order_mark_names_the_encoding(
+        self, encoding: str, delimiter: str, read_file: ReadFile
+    ) -> None:
+        text = TEXT.replace(",", "\t") if delimiter == "whitespace" else TEXT
+        assert rows(read_file(text.encode(encoding), delimiter=delimiter)) == ROWS
 
     @pytest.mark.parametrize("delimiter", [None, "whitespace"])
     @pytest.mark.parametrize("header", [None, HEADER])
@@ -117,13 +126,21 @@ class TestCSV:
             read_file(b"customer_id,ordered_at,revenue\n")
 
     @pytest.mark.parametrize(
-        ("written", "said"), [("latin-1", "utf-8"), ("utf-16", "utf-8"), ("utf-8", "utf-16")]
+        ("written", "said"), [("latin-1", "utf-8"), ("utf-16-le", "utf-8"), ("utf-8", "utf-16")]
     )
     def test_a_wrong_encoding_is_refused(
         self, written: str, said: str, read_file: ReadFile
     ) -> None:
         with refuses("orders.csv", f"not a table in {said} text", "Set encoding", "gb18030"):
             read_file(TEXT.encode(written), encoding=said)
+
+    def test_utf_16_without_a_mark_is_recognised(self, read_file: ReadFile) -> None:
+        with refuses("orders.csv has NUL signs in its first row", 'encoding = "utf-16-le"'):
+            read_file(TEXT.replace("ë", "e").encode("utf-16-le"))
+
+    def test_a_wrong_sign_in_a_malformed_row_is_refused_too(self, read_file: ReadFile) -> None:
+        with refuses("orders.csv", "not a table in utf-8 text"):
+            read_file(TEXT.encode() + b"short \xd0\n")
 
     def test_a_wrong_sign_far_down_is_refused_too(self, read_file: ReadFile) -> None:
         long = TEXT + "C-1,2011-02-28,5\n" * 100_000 + "Zoë,2011-02-28,5\n"
@@ -134,6 +151,9 @@ class TestCSV:
     def test_an_unknown_encoding_is_refused(self, encoding: str, read_file: ReadFile) -> None:
         with refuses("encoding of", "orders.csv", "such as utf-8", f"Got {encoding!r}"):
             read_file(TEXT.encode(), encoding=encoding)
+
+    def test_columns_without_a_name_are_left_out(self, read_file: ReadFile) -> None:
+        assert rows(read_file(TEXT.replace("\n", ",,\n").encode())) == ROWS
 
     def test_a_column_that_comes_twice_is_refused(self, read_file: ReadFile) -> None:
         with refuses("orders.csv has more than one column 'revenue'", "unique"):
@@ -168,6 +188,34 @@ class TestParquet:
         for content in (whole[:3], whole[: len(whole) // 2], damaged):
             with refuses("orders.parquet is not a Parquet file, or is cut off"):
                 read_file(content, "orders.parquet")
+
+    def test_damaged_texts_and_names_are_refused(self, tmp_path: Path, read_file: ReadFile) -> None:
+        pq.write_table(pa.table({"revenue": ["Zurich"]}), tmp_path / "w.pq", compression="none")
+        whole = (tmp_path / "w.pq").read_bytes()
+        for old, new in ((b"Zurich", b"Z\xffrich"), (b"revenue", b"rev\xffnue")):
+            with refuses("orders.parquet is not a Parquet file, or is cut off"):
+                read_file(whole.replace(old, new), "orders.parquet")
+
+    def test_numbers_and_moments_of_rare_types_are_read(self, tmp_path: Path) -> None:
+        table = pa.table(
+            {
+                "revenue": pa.array([1.5], pa.float16()),
+                "ordered_at": pa.array([2**62], pa.timestamp("ms")),
+            }
+        )
+        pq.write_table(table, tmp_path / "orders.pq")
+        raw = read(Source(path=tmp_path / "orders.pq"), name="shop", fields=FIELDS)
+        assert raw.rows["revenue"].to_pylist() == [1.5]
+        assert raw.rows["ordered_at"].type == pa.string()
+
+    def test_what_duckdb_cannot_hold_is_refused_and_the_next_is_read(self, tmp_path: Path) -> None:
+        path = tmp_path / "orders.pq"
+        source = Source(path=path)
+        pq.write_table(pa.table({"revenue": [[2**62]]}, pa.schema({"revenue": _MOMENTS})), path)
+        with refuses("orders.pq holds a value that cannot be read", "as text"):
+            read(source, name="shop", fields=FIELDS)
+        pq.write_table(pa.table({"revenue": [1]}), path)
+        assert read(source, name="shop", fields=FIELDS).n_read == 1
 
     def test_without_rows_is_refused(self, tmp_path: Path) -> None:
         pq.write_table(pa.table({"revenue": pa.array([], pa.float64())}), tmp_path / "orders.pq")
@@ -214,6 +262,19 @@ class TestMapping:
         ):  # fmt: skip
             read_file(b"a,b\n1,2\n", columns={"custmer_id": "a"})
 
+    @pytest.mark.parametrize("text", ["7,2011-02-28,5\n8,2011-03-01,6\n", "a~b\n1~2\n"])
+    def test_a_file_without_a_header_or_of_another_delimiter_is_told_the_way_out(
+        self, text: str, read_file: ReadFile
+    ) -> None:
+        with refuses("If that is a row of data, header = [...]", "delimiter"):
+            read_file(text.encode(), columns={"revenue": "Umsatz"})
+
+    def test_a_file_of_one_endless_line_is_named_in_short(self, read_file: ReadFile) -> None:
+        with refuses("It has: ", "and 960 more") as refusal:
+            header = ",".join(f"{n:0>90}" for n in range(1000))
+            read_file(f"{header}\n1\n".encode(), columns={"revenue": "x"})
+        assert len(str(refusal.value)) < 3000
+
     def test_none_of_the_columns_may_be_ours(self, read_file: ReadFile) -> None:
         """Cleaning says what is missing."""
         raw = read_file(b"a,b\n1,2\n3,4\n")
@@ -227,6 +288,33 @@ class TestMapping:
         frame = pd.DataFrame({"a": [None, "NULL", "1', 'b': '2"], "b": ["x", "x", "3"]})
         digests = read_dataframe(frame, name="shop", fields=FIELDS).rows["source_content"]
         assert len(set(digests.to_pylist())) == 3
+
+
+class TestConstants:
+    def test_are_the_same_in_every_row(self, read_file: ReadFile) -> None:
+        raw = read_file(TEXT.encode(), constants={"category": "shoes"})
+        assert raw.rows["category"].to_pylist() == ["shoes", "shoes"]
+
+    def test_of_an_unknown_field_are_refused(self, read_file: ReadFile) -> None:
+        with refuses("has a constant for an unknown field 'catgory'", "did you mean 'category'?"):
+            read_file(TEXT.encode(), constants={"catgory": "shoes"})
+
+    def test_beside_a_column_are_refused(self, read_file: ReadFile) -> None:
+        with refuses("'shop' has a constant for revenue, and a column 'revenue' too", "leave it"):
+            read_file(TEXT.encode(), constants={"revenue": "5"})
+
+
+class TestAttributes:
+    def test_are_kept_under_names_of_our_own(self) -> None:
+        frame = pd.DataFrame({"customer_id": ["a"], "x'; --": [1]})
+        raw = read_dataframe(frame, name="crm", fields=["customer_id"], attributes=["x'; --"])
+        assert raw.attributes == {"x'; --": "attribute_0"}
+        assert raw.rows["attribute_0"].to_pylist() == [1]
+
+    def test_named_twice_are_refused(self) -> None:
+        frame = pd.DataFrame({"customer_id": ["a"], "b": [1]})
+        with refuses("attributes of source 'crm' has more than one column 'b'"):
+            read_dataframe(frame, name="crm", fields=["customer_id"], attributes=["b", "b"])
 
 
 class TestDatabase:

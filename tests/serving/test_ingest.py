@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from features.cleaning import Company
 from features.sources import Source, SourceError
 from serving.ingest import Loaded, ingest
 from serving.store import SQLiteStore
@@ -33,12 +34,6 @@ def _all(store: SQLiteStore, table: sa.Table) -> list[Mapping[str, Any]]:
 
 def _revenues(store: SQLiteStore) -> list[float]:
     return sorted(store.read_ledger().order_lines["revenue"].to_pylist())
-
-
-@pytest.mark.parametrize("table", ["customers", "interactions", "invoices", "payments"])
-def test_a_source_of_another_table_is_refused(store: SQLiteStore, orders: Path, table: str) -> None:
-    with pytest.raises(SourceError, match=f"'orders' fills the table {table}, which this version"):
-        _load(store, path=orders, table=table)
 
 
 def test_a_faulty_source_leaves_those_before_it_loaded(store: SQLiteStore, orders: Path) -> None:
@@ -176,3 +171,250 @@ def test_the_day_is_the_companys(store: SQLiteStore, orders: Path) -> None:
     ingest(store, {"orders": Source(path=orders)}, time_zone="Asia/Shanghai")
 
     assert store.last_day() == 19_724  # 2024-01-02
+
+
+_FILES = {
+    "interactions": "customer_id,contacted_at,kind,interaction_id\nA,2024-01-05,visit,V1\n",
+    "payments": "payment_id,invoice_id,paid_at,amount\nP1,I1,2024-01-20,60\nP2,I2,2024-01-21,5\n",
+    "invoices": "invoice_id,customer_id,issued_at,due_at,amount\n"
+    "I1,A,2024-01-01,2024-01-31,100\nI2,B,2024-01-02,2024-02-01,5\n",
+    "order_lines": _HEADER + _ROWS,
+    "customers": "customer_id,name,marketing_consent,profiling_opt_out\nA,Ann,1,0\nB,Bob,,1\n",
+}
+
+
+class TestAllTables:
+    @pytest.fixture
+    def sources(self, tmp_path: Path) -> dict[str, Source]:
+        for table, content in _FILES.items():
+            (tmp_path / f"{table}.csv").write_text(content)
+        return {name: Source(table=name, path=tmp_path / f"{name}.csv") for name in _FILES}
+
+    def test_are_loaded_invoices_before_payments(
+        self, store: SQLiteStore, sources: Mapping[str, Source]
+    ) -> None:
+        loaded = ingest(store, sources, time_zone="UTC")
+
+        order = ["customers", "order_lines", "invoices", "payments", "interactions"]
+        assert [one.source for one in loaded] == order
+        assert [one.n_new for one in loaded] == [2, 3, 2, 2, 1]
+        tables = store.read_ledger().tables
+        assert sorted(tables["payments"]["customer_id"].to_pylist()) == ["A", "B"]
+        assert tables["customers"]["marketing_consent"].to_pylist() == [1, None]
+        assert tables["customers"]["profiling_opt_out"].to_pylist() == [0, 1]
+
+    def test_twice_is_once(self, store: SQLiteStore, sources: Mapping[str, Source]) -> None:
+        ingest(store, sources, time_zone="UTC")
+        fingerprint = store.read_ledger().fingerprint()
+
+        again = ingest(store, sources, time_zone="UTC")
+        assert [(one.n_new, one.n_changed) for one in again] == [(0, 0)] * 5
+        assert store.read_ledger().fingerprint() == fingerprint
+
+        ingest(store, sources, time_zone="UTC", replace=True)
+        assert store.read_ledger().fingerprint() == fingerprint
+
+    @pytest.mark.parametrize(
+        ("table", "old", "new"),
+        [
+            ("customers", "A,Ann", "A,Anna"),
+            ("order_lines", "A,2024-01-01,10", "A,2024-01-01,11"),
+            ("invoices", "I1,A,2024-01-01", "I1,A,2024-01-02"),
+            ("payments", ",60", ",70"),
+            ("interactions", "visit", "service"),
+        ],
+    )
+    def test_a_changed_row_is_counted_and_replaces_the_one_before(
+        self, store: SQLiteStore, sources: Mapping[str, Source], table: str, old: str, new: str
+    ) -> None:
+        ingest(store, sources, time_zone="UTC")
+        path = sources[table].path
+        assert path is not None
+        path.write_text(_FILES[table].replace(old, new))
+
+        loaded = {one.source: one for one in ingest(store, sources, time_zone="UTC")}
+
+        assert (loaded[table].n_new, loaded[table].n_changed) == (0, 1)
+        assert sum(one.n_changed for one in loaded.values()) == 1
+        (kept,) = (row for row in _all(store, INGESTS) if row["n_changed"])
+        assert kept["table_name"] == table
+
+    @pytest.mark.parametrize("table", ["customers", "invoices", "payments", "interactions"])
+    def test_another_source_of_the_same_row_replaces_it(
+        self, store: SQLiteStore, sources: Mapping[str, Source], table: str
+    ) -> None:
+        ingest(store, sources, time_zone="UTC")
+        (loaded,) = ingest(store, {"other": sources[table]}, time_zone="UTC")
+
+        assert (loaded.n_new, loaded.n_changed) == (0, len(loaded.cleaned.rows))
+        assert len(store.read_ledger().tables[table]) == len(loaded.cleaned.rows)
+
+    def test_a_column_more_of_customers_needs_no_replace(
+        self, store: SQLiteStore, sources: Mapping[str, Source]
+    ) -> None:
+        source = sources["customers"]
+        assert source.path is not None
+        ingest(store, {"crm": source}, time_zone="UTC")
+        source.path.write_text("customer_id,name,region\nA,Ann,North\nB,Bob,\n")
+
+        (loaded,) = ingest(store, {"crm": source}, time_zone="UTC")
+        assert loaded.n_changed == 2
+
+    def test_payments_without_their_invoices_change_nothing(
+        self, store: SQLiteStore, sources: Mapping[str, Source]
+    ) -> None:
+        with pytest.raises(SourceError, match="Of 2 of them: invoice_id is not among"):
+            ingest(store, {"p": sources["payments"]}, time_zone="UTC")
+        assert not _all(store, INGESTS)
+
+
+class TestSettledInvoices:
+    OPEN = "I2,A,2024-01-02,2024-02-01,5,"
+
+    @pytest.fixture
+    def settled(self, tmp_path: Path) -> Source:
+        path = tmp_path / "settled.csv"
+        path.write_text(
+            "invoice_id,customer_id,issued_at,due_at,amount,settled_at\n"
+            f"I1,A,2024-01-01,2024-01-31,100,2024-01-20\n{self.OPEN}\n"
+        )
+        return Source(table="invoices", path=path)
+
+    def test_are_invoices_and_payments(self, store: SQLiteStore, settled: Source) -> None:
+        for _ in range(2):
+            ingest(store, {"receivables": settled}, time_zone="UTC")
+            tables = store.read_ledger().tables
+            assert (len(tables["invoices"]), len(tables["payments"])) == (2, 1)
+
+    def test_follow_their_source(self, store: SQLiteStore, settled: Source) -> None:
+        assert settled.path is not None
+        ingest(store, {"receivables": settled}, time_zone="UTC")
+        header, *_ = settled.path.read_text().splitlines()
+        settled.path.write_text(f"{header}\nI1,A,2024-01-01,2024-01-31,100,\n{self.OPEN}2024-02-02")
+
+        ingest(store, {"receivables": settled}, time_zone="UTC")
+        assert store.read_ledger().tables["payments"]["payment_id"].to_pylist() == ["I2"]
+
+    def test_are_taken_out_of_both_tables(self, store: SQLiteStore, settled: Source) -> None:
+        assert settled.path is not None
+        ingest(store, {"receivables": settled}, time_zone="UTC")
+        header, *_ = settled.path.read_text().splitlines()
+        settled.path.write_text(f"{header}\n{self.OPEN}")
+
+        ingest(store, {"receivables": settled}, time_zone="UTC", replace=True)
+        tables = store.read_ledger().tables
+        assert (len(tables["invoices"]), len(tables["payments"])) == (1, 0)
+
+
+class TestAliases:
+    COMPANY = Company(aliases={"B": "A", "C": "A"})
+
+    def ingest(
+        self, store: SQLiteStore, tmp_path: Path, company: Company, **files: str
+    ) -> list[Loaded]:
+        sources = {}
+        for table, content in files.items():
+            (tmp_path / f"{table}.csv").write_text(content)
+            sources[table] = Source(table=table, path=tmp_path / f"{table}.csv")
+        return ingest(store, sources, time_zone="UTC", company=company)
+
+    def test_rows_of_the_ledger_go_to_the_customer_who_counts(
+        self, store: SQLiteStore, tmp_path: Path
+    ) -> None:
+        self.ingest(store, tmp_path, Company(), **_FILES)
+        again = self.ingest(store, tmp_path, self.COMPANY, **_FILES)
+
+        ids = {
+            name: set(table["customer_id"].to_pylist())
+            for name, table in store.read_ledger().tables.items()
+        }
+        assert ids == {name: {"A"} for name in ids}
+        assert [one.n_new for one in again] == [0] * 5
+        assert [len(table) for table in store.read_ledger().tables.values()] == [3, 2, 2, 1, 1]
+
+    def test_they_go_without_a_source_too(self, store: SQLiteStore, tmp_path: Path) -> None:
+        self.ingest(store, tmp_path, Company(), **_FILES)
+        said: list[str] = []
+        ingest(store, {}, time_zone="UTC", company=self.COMPANY, report=said.append)
+
+        tables = store.read_ledger().tables
+        assert said == ["gave 4 rows of aliases to their customers"]
+        assert tables["payments"]["customer_id"].to_pylist() == ["A", "A"]
+        (customer,) = tables["customers"].to_pylist()
+        assert (customer["name"], customer["profiling_opt_out"]) == ("Ann", 1)
+        assert customer["marketing_consent"] == 1
+
+    def test_one_of_several_aliases_takes_the_name(
+        self, store: SQLiteStore, tmp_path: Path
+    ) -> None:
+        customers = "customer_id,marketing_consent\nB,1\nC,0\n"
+        self.ingest(store, tmp_path, Company(), customers=customers)
+        ingest(store, {}, time_zone="UTC", company=self.COMPANY)
+
+        (customer,) = store.read_ledger().tables["customers"].to_pylist()
+        assert (customer["customer_id"], customer["marketing_consent"]) == ("A", 0)
+
+    def test_an_invoice_that_stands_under_both_stays_once(
+        self, store: SQLiteStore, tmp_path: Path
+    ) -> None:
+        header = "invoice_id,customer_id,issued_at,due_at,amount\n"
+        rows = "".join(f"I1,{who},2024-01-01,2024-01-31,100\n" for who in "ABC")
+        self.ingest(store, tmp_path, Company(), invoices=header + rows)
+        assert len(store.read_ledger().tables["invoices"]) == 3
+
+        ingest(store, {}, time_zone="UTC", company=self.COMPANY)
+        assert len(store.read_ledger().tables["invoices"]) == 1
+
+    def test_a_later_load_under_another_id_loosens_no_consent(
+        self, store: SQLiteStore, tmp_path: Path
+    ) -> None:
+        header = "customer_id,profiling_opt_out\n"
+        self.ingest(store, tmp_path, self.COMPANY, customers=f"{header}A,1\n")
+        self.ingest(store, tmp_path, self.COMPANY, customers=f"{header}B,0\n")
+        (customer,) = store.read_ledger().tables["customers"].to_pylist()
+        assert (customer["customer_id"], customer["profiling_opt_out"]) == ("A", 1)
+
+    def test_an_id_may_loosen_its_own(self, store: SQLiteStore, tmp_path: Path) -> None:
+        header = "customer_id,profiling_opt_out\n"
+        for flag in (1, 0):
+            self.ingest(store, tmp_path, self.COMPANY, customers=f"{header}A,{flag}\n")
+        (customer,) = store.read_ledger().tables["customers"].to_pylist()
+        assert customer["profiling_opt_out"] == 0
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"A,2024-01-01,10\n",
+        b"customer_id~ordered_at~revenue\nA~2024-01-01~10\n",
+        b"PAR1\x00\x01\x02" * 40,
+        bytes(range(256)) * 20,
+        "customer_id,ordered_at,revenue\nZoë,2024-01-01,10\n".encode("latin-1"),
+        "customer_id,ordered_at,revenue\nA,2024-01-01,10\n".encode("utf-16-le"),
+    ],
+)
+@pytest.mark.parametrize("file", ["orders.csv", "orders.parquet"])
+def test_a_faulty_file_changes_nothing(
+    store: SQLiteStore, orders: Path, content: bytes, file: str
+) -> None:
+    _load(store, path=orders)
+    faulty = orders.with_name(file)
+    faulty.write_bytes(content)
+
+    with pytest.raises(SourceError) as refusal:
+        _load(store, path=faulty)
+
+    assert "\n" not in str(refusal.value)
+    assert _revenues(store) == [10, 20, 30]
+    assert len(_all(store, INGESTS)) == 1
+
+
+def test_signs_that_are_no_text_are_rejected_and_kept_whole(
+    store: SQLiteStore, orders: Path
+) -> None:
+    orders.write_bytes((_HEADER + _ROWS).encode() + b"a\0b,2024-01-01,1,9,1,X\nshort\0row\n")
+
+    loaded = _load(store, path=orders)
+
+    assert len(loaded.cleaned.rejected) == 2
+    assert "short\0row" in [row["content"] for row in _all(store, REJECTED_ROWS)]

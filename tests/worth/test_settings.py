@@ -1,3 +1,4 @@
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,8 @@ _VALUES = {
     "host": ("0.0.0.0", "0.0.0.0"),
     "port": ("0", 0),
     "sources": ('{"orders": {"path": "o.csv"}}', {"orders": Source(path=Path("o.csv"))}),
+    "rates": ('{"USD": {"2026-01-01": 0.92}}', {"USD": {date(2026, 1, 1): 0.92}}),
+    "aliases": ('{"path": "a.csv"}', Source(path=Path("a.csv"))),
 }
 
 
@@ -87,6 +90,10 @@ class TestRefusals:
                 "must be '.' or ','",
                 "Got ';'",
             ),
+            ("[rates.usd]\n2026-01-01 = 1", "rates.usd", "^[A-Z]{3}$", "Got 'usd'"),
+            ("[rates.USD]\nsoon = 1", "rates.USD.soon", "a valid date", "Got 'soon'"),
+            ("[rates.USD]\n2026-01-01 = 0", "rates.USD.2026-01-01", "greater than 0", "Got 0"),
+            ("[rates.USD]\n2026-01-01 = inf", "rates.USD.2026-01-01", "a finite", "Got inf"),
         ],
     )
     def test_a_wrong_value_is_named_with_its_key_and_rule(
@@ -97,6 +104,23 @@ class TestRefusals:
         assert sentence.startswith(f"The setting '{key}' in worth.toml is wrong: ")
         assert expected in sentence
         assert sentence.endswith(f"{got} instead.")
+
+    def test_a_rate_of_the_companys_own_currency(self) -> None:
+        assert _refusal('currency = "USD"\n[rates.USD]\n2026-01-01 = 1') == (
+            "The settings contradict each other: [rates.USD] is of the company's own currency, "
+            "which needs no rate."
+        )
+
+    @pytest.mark.parametrize(
+        ("text", "words"),
+        [
+            ('attributes = ["Income"]', "attributes are of customers; this source fills order_l"),
+            ("satisfaction_scale = [1, 1]", "two different ends, such as [1, 5]."),
+            ('columns = { channel = "a" }\nconstants = { channel = "b" }', "channel has a column"),
+        ],
+    )
+    def test_a_source_that_contradicts_itself(self, text: str, words: str) -> None:
+        assert words in _refusal(f"[sources.x]\n{text}")
 
     def test_a_wrong_value_of_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("WORTH_HORIZON_DAYS", "soon")
@@ -166,11 +190,13 @@ class TestSettings:
         Path("conf").mkdir()
         file = Path("conf/worth.toml")
         file.write_text(
-            'home = "state"\n[sources.a]\npath = "a.csv"\n[sources.b]\npath = "/data/b.csv"\n'
+            'home = "state"\naliases = { path = "alias.csv" }\n'
+            '[sources.a]\npath = "a.csv"\n[sources.b]\npath = "/data/b.csv"\n'
         )
 
         settings = load_settings(file)
         assert settings.home == Path("conf/state")
+        assert settings.aliases == Source(path=Path("conf/alias.csv"))
         assert [s.path for s in settings.sources.values()] == [
             Path("conf/a.csv"),
             Path("/data/b.csv"),

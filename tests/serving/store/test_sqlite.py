@@ -61,6 +61,15 @@ class TestOpen:
         with store.reading() as connection:
             assert connection.exec_driver_sql("PRAGMA user_version").scalar_one() == 99
 
+    def test_an_older_programs_store_is_refused_and_left_alone(self, store: SQLiteStore) -> None:
+        with store.writing() as connection:
+            connection.exec_driver_sql("PRAGMA user_version = 1")
+
+        with pytest.raises(StoreError, match=r"older Worth .* Choose another WORTH_HOME and load"):
+            SQLiteStore.open(store.path)
+        with store.reading() as connection:
+            assert connection.exec_driver_sql("PRAGMA user_version").scalar_one() == 1
+
     def test_a_file_where_the_folder_should_be_is_refused(self, tmp_path: Path) -> None:
         (tmp_path / "home").write_text("")
 
@@ -166,7 +175,7 @@ class TestReadTables:
 
     def test_all_come_from_one_state(self, store: SQLiteStore) -> None:
         # Another process, because two SQLite libraries in one must not have the same file open.
-        write = "INSERT INTO ingests VALUES (1, 'x', 'x', 'x', 'x', 0, 0, 0)"
+        write = "INSERT INTO ingests VALUES (1, 'x', 'x', 'x', 'x', 0, 0, 0, 0)"
         command = f"import sqlite3; c = sqlite3.connect({str(store.path)!r}); c.execute({write!r})"
 
         class WrittenMeanwhile(dict[str, Any]):

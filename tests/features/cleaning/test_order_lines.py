@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.cleaning import FIELDS, Cleaned, clean_order_lines
+from features.cleaning import FIELDS, Cleaned
+from features.cleaning import clean as run_cleaning
 from features.ledger import date_of, day_of
 from features.schema import TABLES
 from features.sources import RawTable, Source, SourceError, read, read_dataframe
@@ -21,7 +22,8 @@ ReadFile = Callable[..., RawTable]
 TOO_OLD = "ordered_at is before 1900-01-02"
 INFINITE = "revenue is not finite"
 NO_DATE = (
-    "ordered_at is not a date that begins with the year (date_format says how others are written)"
+    "ordered_at is not a date that begins with the year or names the month "
+    "(date_format says how others are written)"
 )
 
 
@@ -62,7 +64,7 @@ class TestRows:
 
     def test_malformed_rows_are_rejected_with_the_others(self, read_file: ReadFile) -> None:
         raw = read_file(b"customer_id,ordered_at,revenue\nshort\na,2011-02-28,5\n,2011-02-28,5\n")
-        cleaned = clean_order_lines(raw, Source())
+        cleaned = run_cleaning(raw, Source())
         assert (cleaned.n_read, len(cleaned.rows)) == (3, 1)
         assert {(r["source_row"], r["reason"]) for r in cleaned.rejected.to_pylist()} == {
             (1, "row has 1 fields, not 3"),
@@ -89,7 +91,12 @@ class TestRows:
         frame = pd.DataFrame({field: ["1"] for field in fields - {missing}})
         raw = read_dataframe(frame, name="shop", fields=[*FIELDS["order_lines"]])
         with pytest.raises(SourceError, match=rf"Source 'shop' has no column for {named}\. Map it"):
-            clean_order_lines(raw, Source())
+            run_cleaning(raw, Source())
+
+    def test_a_source_without_any_field_may_have_no_header(self, read_file: ReadFile) -> None:
+        raw = read_file(b"C-1,2011-02-28,5\nC-2,2011-02-28,5\n")
+        with pytest.raises(SourceError, match=r"\(C-1, 2011-02-28, 5\) may not be a header"):
+            run_cleaning(raw, Source())
 
 
 class TestReasons:
@@ -102,7 +109,7 @@ class TestReasons:
             ({"line_id": [None, ""], "order_id": ["a", "b"]}, "line_id is missing"),
             ({"ordered_at": [None, "", " "]}, "ordered_at is missing"),
             ({"ordered_at": ["2011-02-30", "2011-13-01", "2011-02-28 25:00"]}, NO_DATE),
-            ({"ordered_at": ["01/02/2011", "1.2.2011", "Feb 1 2011", "today"]}, NO_DATE),
+            ({"ordered_at": ["01/02/2011", "1.2.2011", "1 Fév 2011", "today"]}, NO_DATE),
             ({"ordered_at": ["0001-01-01", "1900-01-01", "1899-12-30"]}, TOO_OLD),
             ({"ordered_at": ["epoch", "infinity", "-infinity"]}, TOO_OLD),
             ({"revenue": [None, "", " "]}, "revenue is missing"),
@@ -137,7 +144,7 @@ class TestReasons:
             name="shop",
             fields=[*FIELDS["order_lines"]],
         )
-        cleaned = clean_order_lines(raw, Source())
+        cleaned = run_cleaning(raw, Source())
         assert cleaned.counts_by_reason() == {"revenue is not finite": 1}
         assert cleaned.rows["product_id"].to_pylist() == [None]
 
@@ -168,6 +175,31 @@ class TestDays:
         assert cleaned.counts_by_reason() == {
             f"ordered_at is not a date written as {date_format}": 1
         }
+
+    @pytest.mark.parametrize(
+        "written",
+        ["28 Feb 2011", "28-Feb-2011", "28/feb/2011", "Feb 28, 2011", "February 28 2011",
+         "28 February 2011 23:59", "28-FEB-2011 23:59:59", "February 28, 2011"],
+    )  # fmt: skip
+    def test_that_name_the_month_are_read(self, written: str, clean: Clean) -> None:
+        assert days(clean({"ordered_at": [written]})) == [date(2011, 2, 28)]
+
+    def test_a_long_name_of_a_month_is_no_time_zone(self, clean: Clean) -> None:
+        assert days(clean({"ordered_at": ["28-September-2011"]})) == [date(2011, 9, 28)]
+
+    def test_of_several_formats_the_first_that_fits_counts(self, clean: Clean) -> None:
+        formats = ["%d.%m.%Y", "%d/%m/%Y"]
+        cleaned = clean({"ordered_at": ["28.02.2011", "01/02/2011", "?"]}, date_format=formats)
+        found = sorted(date_of(day) for day in cleaned.rows["day"].to_pylist())
+        assert found == [date(2011, 2, 1), date(2011, 2, 28)]
+        assert cleaned.counts_by_reason() == {
+            "ordered_at is not a date written as %d.%m.%Y or %d/%m/%Y": 1
+        }
+
+    def test_after_the_last_year_of_the_calendar_are_rejected(self, clean: Clean) -> None:
+        columns = {"ordered_at": pd.Series([date(2011, 2, 28)]).astype("datetime64[s]")}
+        columns["ordered_at"] = columns["ordered_at"] + np.timedelta64(365 * 9000, "D")
+        assert reasons(clean(columns)) == ["ordered_at is after 9999-12-31"]
 
     def test_a_format_that_is_none_is_refused(self, clean: Clean) -> None:
         with pytest.raises(SourceError, match=r"date_format of source 'shop' .*Got '%Q'"):
@@ -316,9 +348,9 @@ class TestDuplicates:
         columns = {"ordered_at": "date", "revenue": "dollar_value", "quantity": "number_of_cds"}
         source = Source(path=shared / "cdnow" / f"{file}.parquet", columns=columns)
         raw = read(source, name="cdnow", fields=[*FIELDS["order_lines"]])
-        kept = clean_order_lines(raw, source)
+        kept = run_cleaning(raw, source)
         rejecting = source.model_copy(update={"duplicates": "reject"})
-        left = clean_order_lines(raw, rejecting)
+        left = run_cleaning(raw, rejecting)
         assert f"Exact duplicates kept: {n}." in kept.warnings[0]
         assert left.counts_by_reason() == {"exact duplicate": n}
         assert len(left.rows) + n == len(kept.rows) == kept.n_read == left.n_read
