@@ -17,7 +17,7 @@ demo: setup
 	@$(BIN)/worth demo
 
 test: setup-dev
-	@$(BIN)/python -m pytest -q -n 2
+	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup
 
 # What CI runs, line for line.
 check: setup-dev
@@ -25,11 +25,12 @@ check: setup-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/numpydoc lint $$(git ls-files 'features/*.py' 'models/*.py' 'training/*.py' 'serving/*.py' 'worth/*.py')
+	$(BIN)/numpydoc lint $$(git ls-files 'features/*.py' 'models/*.py' 'training/*.py' 'serving/*.py' 'simulation/*.py' 'worth/*.py')
 	$(MAKE) --no-print-directory test
 
 bench: setup-dev
 	@$(BIN)/python -m benchmarks.accuracy
+	@$(BIN)/python -m benchmarks.speed
 
 setup: $(VENV)/.base
 setup-dev: $(VENV)/.dev
@@ -57,7 +58,7 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
 lock: $(UV)
 	$(LOCK) requirements/installer.in -o requirements/installer.txt
 	$(LOCK) pyproject.toml requirements/build.in -o requirements/base.txt
-	$(LOCK) pyproject.toml requirements/build.in --extra dev -c requirements/base.txt -o requirements/dev.txt
+	$(LOCK) pyproject.toml requirements/build.in --extra dev --extra postgres --extra spark -c requirements/base.txt -o requirements/dev.txt
 	$(LOCK) pyproject.toml --extra postgres -c requirements/base.txt -o requirements/postgres.txt
 	$(LOCK) pyproject.toml --extra spark -c requirements/base.txt -o requirements/spark.txt
 

@@ -58,6 +58,17 @@ def date_of(day: int) -> date:
     return _EPOCH + timedelta(days=int(day))
 
 
+def _known(name: str, rows: pa.Table, as_of: int) -> pa.Table:
+    if "day" in rows.schema.names:
+        rows = rows.filter(pc.field("day") <= as_of)
+    for place, column in enumerate(TABLES[name].columns):
+        if column.is_learnt_later:
+            days = rows[column.name]
+            known = pc.if_else(pc.less_equal(days, as_of), days, pa.scalar(None, days.type))
+            rows = rows.set_column(place, column.name, known)
+    return rows
+
+
 class EmptyLedgerError(ValueError):
     """Raised where a ledger without a single order line is asked for its days."""
 
@@ -127,7 +138,7 @@ class Ledger:
         return bool(self.order_lines["cost"].null_count < len(self.order_lines))
 
     def up_to(self, as_of: int) -> "Ledger":
-        """Cut off what happened after a day.
+        """Forget what happened, or was learnt, after a day.
 
         Parameters
         ----------
@@ -137,16 +148,10 @@ class Ledger:
         Returns
         -------
         Ledger
-            The rows with `day` at most `as_of`; the customers whole.
+            The rows with `day` at most `as_of`, and of the days that are learnt later (when an
+            invoice was disputed, a complaint resolved) those up to `as_of`; the customers whole.
         """
-        return Ledger(
-            {
-                name: table.filter(pc.field("day") <= as_of)
-                if "day" in table.schema.names
-                else table
-                for name, table in self.tables.items()
-            }
-        )
+        return Ledger({name: _known(name, rows, as_of) for name, rows in self.tables.items()})
 
     def fingerprint(self) -> str:
         """Name the ledger's content, whatever the order of its rows.

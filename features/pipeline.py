@@ -15,9 +15,20 @@ from sqlglot import exp
 from features.schema import TABLES, Column, Table
 from features.signals.catalogue import FAMILIES
 
-__all__ = ["DIALECTS", "Dialect", "outcomes_statement", "signals_digest", "signals_statement"]
+__all__ = [
+    "DIALECTS",
+    "Dialect",
+    "known_statement",
+    "mix_statement",
+    "outcomes_statement",
+    "signals_digest",
+    "signals_statement",
+]
 
-_PURCHASES = "known_purchases"
+# Whose SQL can say whether a part is to be copied before it is read.
+_MATERIALIZING = {"duckdb", "sqlite", "postgres"}
+# What several families read, by the file that defines it; a later one may read an earlier one.
+_SHARED = {"known_purchases": "purchases", "known_purchase_days": "purchase_days"}
 
 Dialect = Literal["duckdb", "sqlite", "postgres", "spark", "snowflake", "bigquery"]
 DIALECTS: tuple[Dialect, ...] = ("duckdb", "sqlite", "postgres", "spark", "snowflake", "bigquery")
@@ -47,21 +58,19 @@ def signals_statement(dialect: Dialect, *, one_customer: bool = False, pretty: b
     >>> ":customer_id" in signals_statement("sqlite", one_customer=True)
     True
     """
-    families = {family: _parse(family) for family in FAMILIES}
     leading, *others = FAMILIES
-    statement = exp.select(f"{leading}.*").from_(families[leading].subquery(leading))
+    statement = exp.select(f"{leading}.*").from_(_parse(leading).subquery(leading, copy=False))
     for family in others:
-        for name in families[family].named_selects:
-            if name != "customer_id":
-                statement = statement.select(exp.column(name, table=family))
-        statement = statement.join(
-            families[family].subquery(family),
+        part = _parse(family)
+        names = [name for name in part.named_selects if name != "customer_id"]
+        statement.select(*(exp.column(name, table=family) for name in names), copy=False)
+        statement.join(
+            part.subquery(family, copy=False),
             on=f"{family}.customer_id = {leading}.customer_id",
             join_type="left",
+            copy=False,
         )
-    return _with_known(statement, one_customer=one_customer).sql(
-        dialect=dialect, pretty=pretty, comments=pretty
-    )
+    return known_statement(statement, dialect, one_customer=one_customer, pretty=pretty)
 
 
 @cache
@@ -78,7 +87,24 @@ def outcomes_statement(dialect: Dialect) -> str:
     str
         SQL with the parameters `origin` and `as_of`, both in days since 1970-01-01.
     """
-    return _with_known(_parse("outcomes"), one_customer=False).sql(dialect=dialect, comments=False)
+    return known_statement(_parse("outcomes"), dialect)
+
+
+@cache
+def mix_statement(dialect: Dialect) -> str:
+    """Write the statement of the category mix: each category's share in each customer's purchases.
+
+    Parameters
+    ----------
+    dialect : str
+        Whose SQL to write.
+
+    Returns
+    -------
+    str
+        SQL with the parameter `as_of`, in days since 1970-01-01.
+    """
+    return known_statement(_parse("mix"), dialect)
 
 
 @cache
@@ -93,19 +119,47 @@ def signals_digest() -> str:
     return f"sha256:{hashlib.sha256(signals_statement('duckdb').encode()).hexdigest()}"
 
 
-def _with_known(statement: exp.Select, *, one_customer: bool) -> exp.Select:
-    """Put what the files read in front of them: the known rows, and the purchases among them."""
-    shared = {_PURCHASES: _parse("purchases")}
+def known_statement(
+    statement: exp.Select, dialect: Dialect, *, one_customer: bool = False, pretty: bool = False
+) -> str:
+    """Put what a statement reads in front of it: the known rows, and the purchases among them.
+
+    Parameters
+    ----------
+    statement : sqlglot.exp.Select
+        It reads `known_<table>`, `known_purchases` and `known_purchase_days`, and no table itself.
+    dialect : str
+        Whose SQL to write.
+    one_customer : bool, default False
+        Whether to read the rows of `:customer_id` alone.
+    pretty : bool, default False
+        Whether to lay it out for people.
+
+    Returns
+    -------
+    str
+        SQL with the parameters of the statement, `as_of` and, for one customer, `customer_id`.
+    """
+    shared = {name: _parse(file) for name, file in _SHARED.items()}
     read = _tables_of(statement)
-    read |= {name for table in read & set(shared) for name in _tables_of(shared[table])}
-    known = {f"known_{name}": _known(t, one_customer=one_customer) for name, t in TABLES.items()}
-    parts = {name: part for name, part in (known | shared).items() if name in read}
+    for name in reversed(_SHARED):
+        if name in read:
+            read |= _tables_of(shared[name])
+    parts = {name: part for name, part in shared.items() if name in read}
+    wanted = {c.name for part in (statement, *parts.values()) for c in part.find_all(exp.Column)}
+    # A bulk engine must not copy a whole table before it knows which columns are wanted of it; of
+    # one customer a copy is cheaper than to look the rows up again.
+    is_copied = one_customer if dialect in _MATERIALIZING else None
     own = statement.args.pop("with_", None)
+    for name, table in TABLES.items():
+        if f"known_{name}" in read:
+            known = _known(table, wanted, one_customer=one_customer)
+            statement.with_(f"known_{name}", as_=known, materialized=is_copied, copy=False)
     for name, part in parts.items():
-        statement = statement.with_(name, as_=part)
+        statement.with_(name, as_=part, copy=False)
     for part in own.expressions if own else ():
-        statement = statement.with_(part.alias, as_=part.this)
-    return statement
+        statement.with_(part.alias, as_=part.this, copy=False)
+    return statement.sql(dialect=dialect, pretty=pretty, comments=pretty)
 
 
 def _tables_of(statement: exp.Select) -> set[str]:
@@ -119,12 +173,13 @@ def _parse(name: str) -> exp.Select:
     return statement
 
 
-def _known(table: Table, *, one_customer: bool) -> exp.Select:
-    statement = exp.select(*(_as_known(column) for column in table.columns)).from_(table.name)
+def _known(table: Table, wanted: set[str], *, one_customer: bool) -> exp.Select:
+    columns = (_as_known(column) for column in table.columns if column.name in wanted)
+    statement = exp.select(*columns).from_(table.name)
     if "day" in table.names:
-        statement = statement.where("day <= :as_of")
+        statement.where("day <= :as_of", copy=False)
     if one_customer:
-        statement = statement.where("customer_id = :customer_id")
+        statement.where("customer_id = :customer_id", copy=False)
     return statement
 
 

@@ -11,8 +11,11 @@ import sqlalchemy as sa
 from features.engines.duckdb import compute_signals
 from features.ledger import Ledger, date_of, day_of
 from features.pipeline import signals_digest
+from features.totals import totals_of
 from models.tier import POLICIES, Policy
+from models.tier.scorecard import Scorecard
 from models.value.discounting import discount_factor
+from serving.comparison import Company
 from serving.published import POINTER
 from serving.registry import Champion
 from serving.store import Store
@@ -96,8 +99,18 @@ def publish(
             "yet cannot be scored. Leave --as-of out for the ledger's last day."
         )
     report("computing signals and scores")
+    signals = compute_signals(ledger, day)
+    may_be_scored = signals[~signals.index.isin(_opted_out(ledger))]
+    if may_be_scored.empty:
+        raise PublishError(
+            f"Nobody bought on or before {date_of(day)}, so there is nobody to score. The first "
+            f"order is of {date_of(ledger.first_day)}; choose a later as_of."
+        )
     scores = score_customers(
-        ledger, champion, as_of=day, discount_rate=discount_rate, policy=POLICIES[policy]
+        may_be_scored,
+        champion,
+        discount_rate=discount_rate,
+        policy=POLICIES[policy],
     )
     facts = {
         "as_of": day,
@@ -112,24 +125,27 @@ def publish(
         "model_digest": champion.bundle.digest,
         "ledger_fingerprint": ledger.fingerprint(),
         "n_customers": len(scores),
+        "company": _company_of(signals, scores).to_json(),
     }
     report(f"publishing {len(scores):,} scores")
     return Publication(_write(store, scores, facts), day, scores)
 
 
 def score_customers(
-    ledger: Ledger, champion: Champion, *, as_of: int, discount_rate: float, policy: Policy
+    signals: pd.DataFrame,
+    champion: Champion,
+    *,
+    discount_rate: float,
+    policy: Policy,
 ) -> pd.DataFrame:
-    """Score every customer of a ledger.
+    """Score customers by their signals.
 
     Parameters
     ----------
-    ledger : Ledger
-        The clean tables. Rows after `as_of` are ignored.
+    signals : DataFrame of shape (n_customers, n_signals), indexed by customer_id
+        Of those who may be scored.
     champion : Champion
         The model.
-    as_of : int
-        The last day known, in days since 1970-01-01.
     discount_rate : float
         Annual, for what is to come.
     policy : Policy
@@ -138,21 +154,13 @@ def score_customers(
     Returns
     -------
     DataFrame of shape (n_customers, n_columns), indexed by customer_id
-        The columns of the table `scores`, without set_id and tier_since. Who opted out of
-        profiling is not in it.
+        The columns of the table `scores`, without set_id and tier_since.
 
     Raises
     ------
     PublishError
-        If there is nobody to score, or the model learned from other definitions of the signals.
+        If the model learned from other definitions of the signals.
     """
-    signals = compute_signals(ledger, as_of)
-    signals = signals[~signals.index.isin(_opted_out(ledger))]
-    if signals.empty:
-        raise PublishError(
-            f"Nobody bought on or before {date_of(as_of)}, so there is nobody to score. The first "
-            f"order is of {date_of(ledger.first_day)}; choose a later as_of."
-        )
     facts = champion.bundle.facts
     if facts["signals_digest"] != signals_digest():
         raise PublishError(
@@ -174,6 +182,11 @@ def score_customers(
             "tier": policy.assign(signals.join(forecast)),
         }
     )
+
+
+def _company_of(signals: pd.DataFrame, scores: pd.DataFrame) -> Company:
+    card = Scorecard().fit(signals.assign(expected_value=scores["clv_expected"]))
+    return Company(totals_of(signals), card)
 
 
 def _opted_out(ledger: Ledger) -> list[str]:

@@ -4,21 +4,26 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from math import isnan
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from features.sources import SourceError
+
 __all__ = [
     "facts_table",
     "figures_table",
+    "frame_table",
     "list_table",
     "progress_on",
     "reasons_table",
     "score_table",
     "signals_table",
     "tiers_table",
+    "write_frame",
 ]
 
 # What an analyst compares models by, in this order; all others are in MLflow and in --json.
@@ -229,6 +234,65 @@ def signals_table(title: str, rows: Iterable[tuple[str, object, str]]) -> Table:
     for name, value, meaning in rows:
         table.add_row(name, _text(value), meaning)
     return table
+
+
+def frame_table(title: str, rows: pd.DataFrame) -> Table:
+    """Lay out a dataframe.
+
+    Parameters
+    ----------
+    title : str
+        Above it.
+    rows : DataFrame of shape (n_rows, n_columns)
+        What to lay out; shares and rates as per cent.
+
+    Returns
+    -------
+    rich.table.Table
+        For a console.
+    """
+    table = _table(title)
+    for name in rows.columns:
+        is_number = pd.api.types.is_numeric_dtype(rows[name])
+        justify: Literal["left", "right"] = "right" if is_number else "left"
+        table.add_column(str(name), justify=justify, overflow="fold")
+    as_text = [rows[name].map(_in_column(str(name))) for name in rows.columns]
+    for cells in zip(*as_text, strict=True):
+        table.add_row(*cells)
+    return table
+
+
+def _in_column(name: str) -> Callable[[Any], str]:
+    if name.endswith(("_share", "_rate")):
+        return lambda value: "-" if pd.isna(value) else f"{value:.1%}"
+    if name in {"year", "month"} or name.endswith("_id"):
+        return str
+    return lambda value: "-" if pd.isna(value) else _text(value)
+
+
+def write_frame(rows: pd.DataFrame, path: Path, ending: str) -> None:
+    """Write a dataframe to a file.
+
+    Parameters
+    ----------
+    rows : DataFrame of shape (n_rows, n_columns)
+        What to write; its index is left out.
+    path : Path
+        Where.
+    ending : str
+        ".parquet" or ".csv".
+
+    Raises
+    ------
+    SourceError
+        If the ending is another.
+    """
+    if ending == ".parquet":
+        rows.to_parquet(path, index=False)
+    elif ending == ".csv":
+        rows.to_csv(path, index=False)
+    else:
+        raise SourceError(f"A file is written as .csv or .parquet. Got {ending!r}.")
 
 
 def _table(title: str, *, show_header: bool = True) -> Table:

@@ -10,8 +10,7 @@ _LONGEST_TERMS_DAYS = 36_500
 
 
 def _faults(reading: Reading) -> list[Fault]:
-    del reading
-    return [
+    faults = [
         Fault("read_invoice_id IS NULL", "invoice_id is missing"),
         Fault("amount IS NULL", "amount is missing"),
         Fault(
@@ -23,12 +22,14 @@ def _faults(reading: Reading) -> list[Fault]:
         Fault("due_day < day", "due_at is before issued_at"),
         Fault(f"due_day > {LAST_DAY}", "due_at is after 9999-12-31"),
         Fault("read_disputed_at < read_issued_at", "disputed_at is before issued_at"),
-        Fault("read_settled_at < read_issued_at", "settled_at is before issued_at"),
         Fault(
             "read_settled_amount <> 0 AND read_settled_at IS NULL",
             "settled_at is missing beside a settled_amount",
         ),
     ]
+    if reading.source.prepayments == "reject":
+        faults.append(Fault("read_settled_at < read_issued_at", "settled_at is before issued_at"))
+    return faults
 
 
 INVOICES = Rules(
@@ -61,6 +62,6 @@ INVOICES = Rules(
 # The payment has the invoice's rate, so that an invoice paid in full is paid in full here too.
 SETTLED = f"""
     SELECT unified_id AS customer_id, {KEY_COLUMN}, invoice_id AS payment_id, invoice_id,
-        settled_day AS day, settled_amount * rate AS amount
+        GREATEST(settled_day, day) AS day, settled_amount * rate AS amount
     FROM keyed WHERE reason IS NULL AND settled_day IS NOT NULL AND settled_amount <> 0
 """

@@ -6,13 +6,15 @@ __all__ = ["ORDER_LINES"]
 
 
 def _faults(reading: Reading) -> list[Fault]:
-    missing = [Fault("revenue IS NULL", "revenue is missing")]
-    missing += [
+    faults = [Fault("revenue IS NULL", "revenue is missing")]
+    faults += [
         Fault(f"read_{name} IS NULL", f"{name} is missing")
         for name in ("order_id", "line_id")
         if name in reading.present
     ]
-    return missing
+    if reading.source.cancelled_rows == "void":
+        faults.append(Fault("is_cancelled", "the order was cancelled"))
+    return faults
 
 
 # A credit is a credit however its source writes the sign.
@@ -27,8 +29,10 @@ ORDER_LINES = Rules(
     day_fields={"day": "ordered_at"},
     columns={
         "given_revenue": "COALESCE(read_revenue, read_quantity * read_unit_price)",
+        "is_cancelled": """read_cancelled
+            OR COALESCE(starts_with(read_order_id, $cancelled_prefix), FALSE)""",
         "is_return": """COALESCE(read_quantity < 0, FALSE) OR COALESCE(given_revenue < 0, FALSE)
-            OR read_cancelled OR COALESCE(starts_with(read_order_id, $cancelled_prefix), FALSE)""",
+            OR is_cancelled""",
         "given_cost": """COALESCE(
             read_cost, read_quantity * read_unit_cost, given_revenue - read_profit)""",
         "revenue": _SIGNED.format("given_revenue"),

@@ -26,8 +26,9 @@ def _faults(reading: Reading) -> list[Fault]:
         Fault("amount = 0", "amount is zero"),
         Fault("n_customers IS NULL", "invoice_id is not among the invoices"),
         Fault("matched_id IS NULL", "invoice_id belongs to several customers"),
-        Fault("day < invoiced_day", "paid_at is before the invoice was issued"),
     ]
+    if reading.source.prepayments == "reject":
+        faults.append(Fault("day < invoiced_day", "paid_at is before the invoice was issued"))
     if "payment_id" in reading.present:
         faults.append(Fault("read_payment_id IS NULL", "payment_id is missing"))
     return faults
@@ -54,6 +55,7 @@ PAYMENTS = Rules(
     money=("amount",),
     published={
         "customer_id": "matched_id",
+        "day": "GREATEST(day, invoiced_day)",
         "payment_id": f"COALESCE(payment_id, LOWER(hex({KEY_COLUMN})))",
     },
     joins=_JOINS,

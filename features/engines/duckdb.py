@@ -1,13 +1,38 @@
-"""Signals in bulk: DuckDB over a ledger in memory."""
+"""Signals in bulk: DuckDB over a ledger in memory, or over Parquet files of any size."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import duckdb
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
-from features.ledger import Ledger
-from features.pipeline import outcomes_statement, signals_statement
-from features.signals.catalogue import as_typed
+from features.ledger import EmptyLedgerError, Ledger
+from features.pipeline import mix_statement, outcomes_statement, signals_statement
+from features.schema import TABLES
+from features.signals.catalogue import CATALOGUE, as_typed
 
-__all__ = ["compute_outcomes", "compute_signals"]
+__all__ = ["LedgerFileError", "compute_mix", "compute_outcomes", "compute_signals", "write_signals"]
+
+# So many lines at a time need about 2 GB; the signals of a customer need no one else's rows.
+_LINES_AT_A_TIME = 5_000_000
+# Enough to cut a hundred ranges to within a tenth of their size.
+_SAMPLED_LINES = 100_000
+_BATCH_ROWS = 100_000
+_SCHEMA = pa.schema(
+    [
+        ("customer_id", pa.string()),
+        *(
+            (name, pa.string() if signal.unit == "class" else pa.float64())
+            for name, signal in CATALOGUE.items()
+        ),
+    ]
+)
+
+
+class LedgerFileError(ValueError):
+    """Raised where a file of a ledger is not what it has to be."""
 
 
 def compute_signals(ledger: Ledger, as_of: int) -> pd.DataFrame:
@@ -61,6 +86,150 @@ def compute_outcomes(ledger: Ledger, origin: int, horizon_days: int) -> pd.DataF
     rows = _run(outcomes_statement("duckdb"), ledger, as_of=end, origin=origin)
     outcomes = rows.set_index("customer_id").astype("float64")
     return outcomes.fillna({"purchases": 0.0})
+
+
+def compute_mix(ledger: Ledger, as_of: int) -> pd.DataFrame:
+    """Compute each category's share in each customer's purchases, as known on `as_of`.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        The clean tables. Rows after `as_of` are ignored.
+    as_of : int
+        The last day known, inclusive, in days since 1970-01-01.
+
+    Returns
+    -------
+    DataFrame of shape (n_pairs, 5)
+        One row per customer and category bought from: customer_id, category, n_lines, revenue
+        (before returns) and revenue_share (0 to 1; NaN where all was free).
+    """
+    rows = _run(mix_statement("duckdb"), ledger, as_of=as_of)
+    numbers = dict.fromkeys(["n_lines", "revenue", "revenue_share"], "float64")
+    rows = rows.astype({"customer_id": "str", "category": "str"} | numbers)
+    return rows.sort_values(["customer_id", "category"], ignore_index=True)
+
+
+def write_signals(
+    folder: Path,
+    file: Path,
+    *,
+    as_of: int | None = None,
+    lines_at_a_time: int = _LINES_AT_A_TIME,
+    report: Callable[[str], None] = lambda _: None,
+) -> tuple[int, int]:
+    """Compute every signal of every customer of a ledger in Parquet files, whatever its size.
+
+    Customers are taken range by range, so memory does not grow with their number; it goes fastest
+    where the files are sorted by customer.
+
+    Parameters
+    ----------
+    folder : Path
+        With order_lines.parquet, and as far as there are invoices.parquet, payments.parquet,
+        interactions.parquet and customers.parquet, in the columns of `features.schema`.
+    file : Path
+        The Parquet file to write: one row a customer, in no special order.
+    as_of : int, optional
+        The last day known, inclusive, in days since 1970-01-01; the last order's where it is not
+        given.
+    lines_at_a_time : int
+        Order lines of a range, about; at least 1.
+    report : callable, optional
+        Told what is being done.
+
+    Returns
+    -------
+    tuple of (int, int)
+        How many customers there are, and the last day known.
+
+    Raises
+    ------
+    LedgerFileError
+        If a table is missing that must be there, or is not what it has to be.
+    EmptyLedgerError
+        If there is not one order line.
+    """
+    partial = file.with_name(f".{file.name}.partial")
+    try:
+        with duckdb.connect() as connection:
+            connection.execute("SET preserve_insertion_order = false")
+            connection.execute("SET VARIABLE lowest = ''; SET VARIABLE highest = NULL")
+            _name_files(connection, folder)
+            n_lines, last = connection.execute(
+                "SELECT COUNT(*), MAX(day) FROM order_lines"
+            ).fetchall()[0]
+            if not n_lines:
+                raise EmptyLedgerError
+            day = int(last) if as_of is None else as_of
+            ranges = _ranges(connection, max(1, round(n_lines / lines_at_a_time)))
+            n_customers = 0
+            with pq.ParquetWriter(partial, _SCHEMA) as writer:
+                for n, (lowest, highest) in enumerate(ranges, start=1):
+                    report(f"signals of customers, part {n} of {len(ranges)}")
+                    connection.execute("SET VARIABLE lowest = $1", [lowest])
+                    connection.execute("SET VARIABLE highest = $1", [highest])
+                    for batch in _signals_in_range(connection, day):
+                        writer.write_batch(batch)
+                        n_customers += batch.num_rows
+        partial.replace(file)
+    finally:
+        partial.unlink(missing_ok=True)
+    return n_customers, day
+
+
+def _name_files(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    for name, table in TABLES.items():
+        file = folder / f"{name}.parquet"
+        if not file.exists() and name == "order_lines":
+            raise LedgerFileError(
+                f"There is no {file}. A ledger is a folder with at least order_lines.parquet."
+            )
+        if not file.exists():
+            connection.register(name, table.arrow_schema.empty_table())
+            continue
+        try:
+            found = pq.read_schema(file)
+        except (pa.ArrowException, OSError) as error:
+            raise LedgerFileError(f"{file} is not a Parquet file, or is cut off.") from error
+        missing = [column for column in table.names if column not in found.names]
+        if missing:
+            raise LedgerFileError(
+                f"{file} lacks the column {missing[0]!r} of a ledger. It has: "
+                f"{', '.join(found.names)}. Files of other columns go in with --orders and --map."
+            )
+        connection.read_parquet(str(file)).create_view(f"file_{name}")
+        connection.execute(
+            f"CREATE VIEW {name} AS SELECT * FROM file_{name} WHERE customer_id > "
+            "getvariable('lowest') AND (getvariable('highest') IS NULL OR "
+            "customer_id <= getvariable('highest'))"
+        )
+
+
+def _ranges(connection: duckdb.DuckDBPyConnection, n_ranges: int) -> list[tuple[str, str | None]]:
+    """Cut the customers into ranges of about as many order lines each."""
+    shares = [k / n_ranges for k in range(1, n_ranges)]
+    cuts: list[str] = []
+    if shares:
+        (found,) = connection.execute(
+            "SELECT quantile_disc(customer_id, $shares) FROM (SELECT customer_id FROM order_lines "
+            f"USING SAMPLE {_SAMPLED_LINES} ROWS (reservoir, 1))",
+            {"shares": shares},
+        ).fetchall()[0]
+        cuts = sorted(set(found))
+    return list(zip(["", *cuts], [*cuts, None], strict=True))
+
+
+def _signals_in_range(
+    connection: duckdb.DuckDBPyConnection, as_of: int
+) -> Iterator[pa.RecordBatch]:
+    typed = ", ".join(
+        f'CAST("{name}" AS DOUBLE) AS "{name}"' if signal.unit != "class" else f'"{name}"'
+        for name, signal in CATALOGUE.items()
+    )
+    statement = f"SELECT customer_id, {typed} FROM ({signals_statement('duckdb')})"
+    for batch in connection.sql(statement, params={"as_of": as_of}).to_arrow_reader(_BATCH_ROWS):
+        yield batch.cast(_SCHEMA)
 
 
 def _run(statement: str, ledger: Ledger, **days: int) -> pd.DataFrame:

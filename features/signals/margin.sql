@@ -7,7 +7,7 @@ WITH lines AS (
         revenue,
         CASE WHEN revenue >= 0 THEN revenue ELSE 0 END AS sold,
         CASE WHEN revenue < 0 THEN -revenue ELSE 0 END AS returned,
-        CASE WHEN revenue >= 0 THEN discount END AS discount,
+        CASE WHEN revenue >= 0 AND COALESCE(quantity, 1) > 0 THEN discount END AS discount,
         CASE WHEN cost IS NOT NULL THEN revenue END AS costed_revenue,
         CASE WHEN cost IS NOT NULL THEN ABS(revenue) END AS costed_turnover,
         cost,
@@ -43,29 +43,6 @@ sums AS (
     FROM lines
     GROUP BY customer_id
 ),
--- Where nothing was traded in a window nothing was earned in it; where only lines without a cost
--- were, nobody knows.
-windows AS (
-    SELECT
-        customer_id,
-        CASE
-            WHEN gross_margin IS NOT NULL AND lines_30d = 0 THEN 0
-            ELSE gross_margin_30d
-        END AS gross_margin_30d,
-        CASE
-            WHEN gross_margin IS NOT NULL AND lines_90d = 0 THEN 0
-            ELSE gross_margin_90d
-        END AS gross_margin_90d,
-        CASE
-            WHEN gross_margin IS NOT NULL AND lines_180d = 0 THEN 0
-            ELSE gross_margin_180d
-        END AS gross_margin_180d,
-        CASE
-            WHEN gross_margin IS NOT NULL AND lines_365d = 0 THEN 0
-            ELSE gross_margin_365d
-        END AS gross_margin_365d
-    FROM sums
-),
 service AS (
     SELECT
         customer_id,
@@ -77,10 +54,24 @@ service AS (
 SELECT
     sums.customer_id,
     sums.gross_margin,
-    windows.gross_margin_30d,
-    windows.gross_margin_90d,
-    windows.gross_margin_180d,
-    windows.gross_margin_365d,
+    -- Where nothing was traded in a window nothing was earned in it; where only lines without a
+    -- cost were, nobody knows.
+    CASE
+        WHEN sums.gross_margin IS NOT NULL AND sums.lines_30d = 0 THEN 0
+        ELSE sums.gross_margin_30d
+    END AS gross_margin_30d,
+    CASE
+        WHEN sums.gross_margin IS NOT NULL AND sums.lines_90d = 0 THEN 0
+        ELSE sums.gross_margin_90d
+    END AS gross_margin_90d,
+    CASE
+        WHEN sums.gross_margin IS NOT NULL AND sums.lines_180d = 0 THEN 0
+        ELSE sums.gross_margin_180d
+    END AS gross_margin_180d,
+    CASE
+        WHEN sums.gross_margin IS NOT NULL AND sums.lines_365d = 0 THEN 0
+        ELSE sums.gross_margin_365d
+    END AS gross_margin_365d,
     -- Net revenue that hardly differs from zero is no base for a rate.
     CASE
         WHEN sums.costed_revenue > sums.costed_turnover * CAST(1e-9 AS DOUBLE)
@@ -88,19 +79,19 @@ SELECT
     END AS gross_margin_rate,
     CASE
         WHEN sums.costed_revenue_30d > sums.costed_turnover * CAST(1e-9 AS DOUBLE)
-        THEN windows.gross_margin_30d / sums.costed_revenue_30d
+        THEN sums.gross_margin_30d / sums.costed_revenue_30d
     END AS gross_margin_rate_30d,
     CASE
         WHEN sums.costed_revenue_90d > sums.costed_turnover * CAST(1e-9 AS DOUBLE)
-        THEN windows.gross_margin_90d / sums.costed_revenue_90d
+        THEN sums.gross_margin_90d / sums.costed_revenue_90d
     END AS gross_margin_rate_90d,
     CASE
         WHEN sums.costed_revenue_180d > sums.costed_turnover * CAST(1e-9 AS DOUBLE)
-        THEN windows.gross_margin_180d / sums.costed_revenue_180d
+        THEN sums.gross_margin_180d / sums.costed_revenue_180d
     END AS gross_margin_rate_180d,
     CASE
         WHEN sums.costed_revenue_365d > sums.costed_turnover * CAST(1e-9 AS DOUBLE)
-        THEN windows.gross_margin_365d / sums.costed_revenue_365d
+        THEN sums.gross_margin_365d / sums.costed_revenue_365d
     END AS gross_margin_rate_365d,
     sums.costed_turnover / NULLIF(sums.turnover, 0) AS cost_known_share,
     sums.sold_at_loss / NULLIF(sums.costed_sold, 0) AS loss_share,
@@ -109,7 +100,9 @@ SELECT
     service.cost_to_serve,
     service.cost_to_serve_365d,
     sums.gross_margin - COALESCE(service.cost_to_serve, 0) AS contribution,
-    windows.gross_margin_365d - COALESCE(service.cost_to_serve_365d, 0) AS contribution_365d
+    CASE
+        WHEN sums.gross_margin IS NOT NULL AND sums.lines_365d = 0 THEN 0
+        ELSE sums.gross_margin_365d
+    END - COALESCE(service.cost_to_serve_365d, 0) AS contribution_365d
 FROM sums
-JOIN windows ON windows.customer_id = sums.customer_id
 LEFT JOIN service ON service.customer_id = sums.customer_id

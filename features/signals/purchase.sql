@@ -1,14 +1,13 @@
 -- Grain: one row per customer with at least one purchase known on :as_of.
--- Purchases on the same day count once, and the first purchase is not a
--- repeat (Fader, Hardie and Lee 2005, Marketing Science 24(2), p. 276).
+-- The first purchase is not a repeat (Fader, Hardie and Lee 2005, Marketing Science 24(2), p. 276).
 WITH days AS (
     SELECT
         customer_id,
         day,
-        SUM(revenue) AS revenue,
-        LAG(day) OVER (PARTITION BY customer_id ORDER BY day) AS previous_day
-    FROM known_purchases
-    GROUP BY customer_id, day
+        revenue,
+        LAG(day) OVER (PARTITION BY customer_id ORDER BY day) AS previous_day,
+        LEAD(day) OVER (PARTITION BY customer_id ORDER BY day) AS next_day
+    FROM known_purchase_days
 ),
 rhythm AS (
     SELECT
@@ -21,6 +20,7 @@ rhythm AS (
         AVG(revenue) AS mean_purchase_revenue,
         SUM(revenue) AS purchase_revenue,
         SUM(CASE WHEN previous_day IS NULL THEN revenue END) AS first_purchase_revenue,
+        SUM(CASE WHEN next_day IS NULL THEN revenue END) AS last_purchase_revenue,
         MAX(revenue) AS largest_purchase_revenue,
         AVG(CAST(day - previous_day AS DOUBLE)) AS gap_mean_days,
         -- Whole numbers up to the root, so that every engine finds the same spread.
@@ -36,24 +36,69 @@ rhythm AS (
     FROM days
     GROUP BY customer_id
 ),
-last_days AS (
-    SELECT days.customer_id, SUM(days.revenue) AS last_purchase_revenue
-    FROM days
-    JOIN rhythm ON rhythm.customer_id = days.customer_id AND rhythm.last_purchase_day = days.day
-    GROUP BY days.customer_id
+orders AS (
+    SELECT
+        customer_id,
+        order_id,
+        COUNT(*) AS n_lines,
+        SUM(revenue) AS revenue,
+        SUM(quantity) AS quantity
+    FROM known_purchases
+    GROUP BY customer_id, order_id
 ),
 baskets AS (
     SELECT
         customer_id,
-        COUNT(DISTINCT order_id) AS n_orders,
-        CAST(COUNT(*) AS DOUBLE) / COUNT(DISTINCT order_id) AS basket_lines,
-        SUM(revenue) / COUNT(DISTINCT order_id) AS basket_revenue,
-        SUM(quantity) / COUNT(DISTINCT CASE WHEN quantity IS NOT NULL THEN order_id END)
-            AS basket_quantity,
-        NULLIF(COUNT(DISTINCT product_id), 0) AS n_products,
-        NULLIF(COUNT(DISTINCT category), 0) AS n_categories
-    FROM known_purchases
+        COUNT(*) AS n_orders,
+        CAST(SUM(n_lines) AS DOUBLE) / COUNT(*) AS basket_lines,
+        SUM(revenue) / COUNT(*) AS basket_revenue,
+        SUM(quantity) / NULLIF(COUNT(quantity), 0) AS basket_quantity
+    FROM orders
     GROUP BY customer_id
+),
+products AS (
+    SELECT customer_id, product_id, SUM(revenue) AS revenue
+    FROM known_purchases
+    WHERE product_id IS NOT NULL
+    GROUP BY customer_id, product_id
+),
+product_mix AS (
+    SELECT
+        customer_id,
+        COUNT(*) AS n_products,
+        MAX(revenue) / NULLIF(SUM(revenue), 0) AS top_product_share,
+        SUM(revenue * revenue) / NULLIF(SUM(revenue) * SUM(revenue), 0) AS product_concentration
+    FROM products
+    GROUP BY customer_id
+),
+categories AS (
+    SELECT customer_id, category, COUNT(*) AS n_lines, SUM(revenue) AS revenue
+    FROM known_purchases
+    WHERE category IS NOT NULL
+    GROUP BY customer_id, category
+),
+category_mix AS (
+    SELECT
+        customer_id,
+        COUNT(*) AS n_categories,
+        MAX(n_lines) AS most_lines,
+        MAX(revenue) / NULLIF(SUM(revenue), 0) AS top_category_share,
+        SUM(revenue * revenue) / NULLIF(SUM(revenue) * SUM(revenue), 0) AS category_concentration
+    FROM categories
+    GROUP BY customer_id
+),
+favourites AS (
+    -- Two that lead together are no favourite; whichever sorts first would depend on the engine.
+    SELECT
+        categories.customer_id,
+        CASE
+            WHEN MIN(categories.category) = MAX(categories.category) THEN MIN(categories.category)
+        END AS favourite_category
+    FROM categories
+    JOIN category_mix
+        ON category_mix.customer_id = categories.customer_id
+        AND category_mix.most_lines = categories.n_lines
+    GROUP BY categories.customer_id
 ),
 money AS (
     SELECT
@@ -83,7 +128,7 @@ SELECT
     rhythm.mean_purchase_revenue,
     rhythm.purchase_revenue,
     rhythm.first_purchase_revenue,
-    last_days.last_purchase_revenue,
+    rhythm.last_purchase_revenue,
     rhythm.largest_purchase_revenue,
     money.revenue,
     money.revenue_30d,
@@ -119,8 +164,13 @@ SELECT
     baskets.basket_lines,
     baskets.basket_revenue,
     baskets.basket_quantity,
-    baskets.n_products,
-    baskets.n_categories,
+    product_mix.n_products,
+    product_mix.top_product_share,
+    product_mix.product_concentration,
+    category_mix.n_categories,
+    category_mix.top_category_share,
+    category_mix.category_concentration,
+    favourites.favourite_category,
     -- Silence is measured by the customer's own rhythm; who bought once has none yet and is given
     -- a quarter to come back and a year to be missed.
     CASE
@@ -133,6 +183,8 @@ SELECT
         ELSE 'ended'
     END AS lifecycle
 FROM rhythm
-JOIN last_days ON last_days.customer_id = rhythm.customer_id
 JOIN baskets ON baskets.customer_id = rhythm.customer_id
 JOIN money ON money.customer_id = rhythm.customer_id
+LEFT JOIN product_mix ON product_mix.customer_id = rhythm.customer_id
+LEFT JOIN category_mix ON category_mix.customer_id = rhythm.customer_id
+LEFT JOIN favourites ON favourites.customer_id = rhythm.customer_id

@@ -61,6 +61,12 @@ class Source(BaseModel):
         Of customers: columns of the source to keep as further facts; numbers stay numbers.
     satisfaction_scale : pair of float, default (0, 1)
         Of interactions: what no satisfaction at all and what full satisfaction is written as.
+    cancelled_rows : {"credit", "void"}, default "credit"
+        What a cancelled order line is: the credit of another line, whose revenue it takes back, or
+        the only line of an order that never came about, which is rejected.
+    prepayments : {"reject", "keep"}, default "reject"
+        What to do with money that came before its invoice: a slip of the pen, or a deposit, which
+        counts from the day of issue.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -78,6 +84,8 @@ class Source(BaseModel):
     thousands: Literal["", ",", ".", " ", "'"] = ""
     duplicates: Literal["keep", "reject"] = "keep"
     cancelled_prefix: str | None = None
+    cancelled_rows: Literal["credit", "void"] = "credit"
+    prepayments: Literal["reject", "keep"] = "reject"
     constants: dict[str, str] = Field(default_factory=dict)
     attributes: list[str] = Field(default_factory=list)
     satisfaction_scale: tuple[_Finite, _Finite] = (0.0, 1.0)

@@ -7,6 +7,8 @@ from features.usability.survey import Survey, as_percent
 
 __all__ = ["LOADING_CHECKS"]
 
+# As cleaning words it.
+_REPEATED = ("exact duplicate", "replaced by")
 _REJECTED_WARNING, _REJECTED_ERROR = 0.05, 0.30
 
 _WOULD_BRING = {
@@ -48,13 +50,14 @@ def _missing_table(survey: Survey) -> Iterator[Finding]:
 def _rejected_rows(survey: Survey) -> Iterator[Finding]:
     by_source: dict[str, list[RejectedReason]] = {}
     for reason in survey.rejected:
-        by_source.setdefault(reason.source, []).append(reason)
+        # What a later row says anew is no fault of its source.
+        if not reason.reason.startswith(_REPEATED):
+            by_source.setdefault(reason.source, []).append(reason)
     for source, reasons in by_source.items():
         count, of = sum(r.count for r in reasons), max(r.n_read for r in reasons)
         if count <= _REJECTED_WARNING * of:
             continue
         most = reasons[0]
-        how_many = "all" if most.count == count else f"{most.count:,}"
         yield Finding(
             check="rejected_rows",
             level="error" if count > _REJECTED_ERROR * of else "warning",
@@ -64,8 +67,8 @@ def _rejected_rows(survey: Survey) -> Iterator[Finding]:
             of=of,
             example=f"row {most.example_row}: {most.example_content}",
             message=f"{as_percent(count, of)} of the rows of source '{source}' were rejected: "
-            f"{count:,} of {of:,}, {how_many} of them because {most.reason} "
-            f"(first: row {most.example_row:,}).",
+            f"{count:,} of {of:,}. The commonest reason: {most.reason} (first: row "
+            f"{most.example_row:,}).",
             way_out="Correct the mapping or the format of the source in worth.toml, or its rows, "
             "and load it again with 'worth ingest --replace'.",
         )

@@ -12,7 +12,6 @@ _COST_KNOWN = 0.90
 _MANY_ZEROS = 0.05
 _MANY_RETURNS = 0.20
 _OUTLIER_MEDIANS = 1_000
-_MANY_REPEATED = 0.01
 
 _OPTIONAL = ("product_id", "category", "quantity", "discount", "channel")
 
@@ -166,7 +165,7 @@ def _lines_repeated(survey: Survey) -> Iterator[Finding]:
         return
     yield Finding(
         check="lines_repeated",
-        level="warning" if n > _MANY_REPEATED * of else "recommendation",
+        level="recommendation",
         step="signals",
         table="order_lines",
         count=n,
@@ -174,8 +173,9 @@ def _lines_repeated(survey: Survey) -> Iterator[Finding]:
         example=found["example"],
         message=f"{as_percent(n, of)} of lines repeat another in every column: {n:,} of {of:,} "
         f"(first: order '{found['example']}'). They may be real twins or rows loaded twice.",
-        way_out='Map line_id, which tells them apart, or set duplicates = "reject" in the source. '
-        "If two sources overlap, cut one of them.",
+        way_out="Where lines have a key in the source, map line_id, and leave those that are still "
+        'alike. Where they have none, duplicates = "reject" leaves repeated ones out. If two '
+        "sources overlap, cut one of them.",
     )
 
 

@@ -20,7 +20,7 @@ router = APIRouter(tags=["signals"])
     responses=problems(401, 403, 503),
 )
 def list_signals() -> list[SignalEntry]:
-    """List every signal with its meaning, unit and range."""
+    """List every signal with its labels, meaning, unit and range."""
     return [_entry(signal) for signal in CATALOGUE.values()]
 
 
@@ -28,6 +28,8 @@ def _entry(signal: Signal) -> SignalEntry:
     has_range = signal.unit != "class"
     return SignalEntry(
         name=signal.name,
+        label=signal.label,
+        label_zh=signal.label_zh,
         family=signal.family,
         unit=signal.unit,
         low=signal.low if has_range and isfinite(signal.low) else None,

@@ -26,18 +26,42 @@ def test_an_empty_ledger_gives_an_empty_table_of_the_same_shape(
     empty_database: sqlite3.Connection,
 ) -> None:
     bulk = duckdb.compute_signals(Ledger({}), 10)
-    single = sqlite.compute_signals(empty_database, 10, "C")
-    assert [*bulk.columns] == [*single.columns] == [*CATALOGUE]
-    assert len(bulk) == len(single) == 0
-    assert bulk.dtypes.equals(single.dtypes)
+    stored = sqlite.compute_signals(empty_database, 10)
+    assert [*bulk.columns] == [*stored.columns] == [*CATALOGUE]
+    assert len(bulk) == len(stored) == 0
+    assert bulk.dtypes.equals(stored.dtypes)
 
 
-def test_a_customer_nobody_knows_gives_no_row(empty_database: sqlite3.Connection) -> None:
-    empty_database.execute(
-        "INSERT INTO order_lines (customer_id, day, order_id, revenue) VALUES ('C', 1, 'O', 5)"
-    )
-    assert len(sqlite.compute_signals(empty_database, 10, "C' OR 1 = 1 --")) == 0
-    assert sqlite.compute_signals(empty_database, 10, "C").index.tolist() == ["C"]
+class TestOneCustomer:
+    @pytest.fixture
+    def database(self, empty_database: sqlite3.Connection) -> sqlite3.Connection:
+        """Two customers with an order each."""
+        empty_database.executemany(
+            "INSERT INTO order_lines (customer_id, day, order_id, revenue) VALUES (?, ?, 'O', ?)",
+            [("C", 1, 5), ("D", 2, 7)],
+        )
+        return empty_database
+
+    def test_nobody_knows_has_no_signals(self, database: sqlite3.Connection) -> None:
+        assert sqlite.signals_of(database, "nobody", 10) is None
+        assert sqlite.signals_of(database, "C' OR 1 = 1 --", 10) is None
+        assert sqlite.signals_of(database, "C", 0) is None
+
+    def test_has_its_row_of_all_customers(self, database: sqlite3.Connection) -> None:
+        everyone = sqlite.compute_signals(database, 10)
+        assert everyone.index.tolist() == ["C", "D"]
+        for customer, row in everyone.iterrows():
+            found = sqlite.signals_of(database, str(customer), 10)
+            assert found is not None
+            assert found == row.astype(object).where(row.notna(), None).to_dict()
+
+    def test_has_numbers_texts_and_nulls(self, database: sqlite3.Connection) -> None:
+        found = sqlite.signals_of(database, "D", 10)
+        assert found is not None
+        assert [*found] == [*CATALOGUE]
+        values = [found[name] for name in ("revenue", "T", "lifecycle", "gap_mean_days")]
+        assert values == [7.0, 8.0, "new", None]
+        assert {type(value) for value in found.values()} == {float, str, type(None)}
 
 
 class TestOutcomes:

@@ -70,6 +70,18 @@ def test_up_to_keeps_the_day_itself_and_cuts_what_came_after(ledger_at: LedgerAt
     assert known.tables["interactions"]["day"].to_pylist() == [1, 2]
 
 
+@pytest.mark.parametrize(
+    ("name", "column"), [("invoices", "disputed_day"), ("interactions", "resolved_day")]
+)
+def test_up_to_forgets_days_that_were_learnt_later(name: str, column: str) -> None:
+    required = {c.name: 1 if c.dtype == pa.int32() else b"1" for c in TABLES[name].columns}
+    required |= {c.name: 0.5 for c in TABLES[name].columns if c.dtype == pa.float64()}
+    rows = [required | {column: day} for day in (None, 5, 6)]
+    ledger = Ledger({name: pa.Table.from_pylist(rows, TABLES[name].arrow_schema)})
+    assert ledger.up_to(5).tables[name][column].to_pylist() == [None, 5, None]
+    assert ledger.up_to(6).tables[name].equals(ledger.tables[name])
+
+
 def test_up_to_leaves_the_customers_whole() -> None:
     customers = pa.Table.from_pylist(
         [{"customer_id": "C", "row_key": b"1"}], TABLES["customers"].arrow_schema

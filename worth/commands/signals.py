@@ -1,0 +1,258 @@
+"""The signals: of one customer, of all on any engine, or the SQL that says what they are."""
+
+import sqlite3
+import sys
+import tempfile
+from contextlib import closing
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+import typer
+
+from features.ledger import Ledger, date_of, day_of
+from features.loading import load_ledger
+from features.pipeline import Dialect, signals_statement
+from features.signals.catalogue import CATALOGUE, as_typed
+from features.sources import SourceError
+from worth import reports
+from worth.commands.options import (
+    ConfigOption,
+    CustomersOption,
+    DayOption,
+    InteractionsOption,
+    InvoicesOption,
+    MapOption,
+    OrdersOption,
+    PaymentsOption,
+    company_of,
+    err,
+    open_store,
+    out,
+    print_cleaned,
+    sources_of,
+    write_at_once,
+)
+from worth.settings import Settings, load_settings
+
+__all__ = ["signals"]
+
+
+class _Engine(StrEnum):
+    duckdb = "duckdb"
+    sqlite = "sqlite"
+    postgres = "postgres"
+    spark = "spark"
+
+
+def signals(
+    config: ConfigOption = None,
+    customer: Annotated[str | None, typer.Option(help="Show this customer's signals.")] = None,
+    orders: OrdersOption = None,
+    invoices: InvoicesOption = None,
+    payments: PaymentsOption = None,
+    interactions: InteractionsOption = None,
+    customers: CustomersOption = None,
+    mapping: MapOption = None,
+    ledger_folder: Annotated[
+        Path | None,
+        typer.Option("--ledger", help="A folder of canonical tables as Parquet, of any size."),
+    ] = None,
+    as_of: DayOption = None,
+    engine: Annotated[_Engine, typer.Option(help="What computes them.")] = _Engine.duckdb,
+    url: Annotated[
+        str | None, typer.Option(help="Of the PostgreSQL server: postgresql://user@host/database.")
+    ] = None,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Add shares of the company and the scorecard.")
+    ] = False,
+    out_file: Annotated[
+        Path | None, typer.Option("--out", help="Write one row a customer to this CSV or Parquet.")
+    ] = None,
+    sql: Annotated[bool, typer.Option("--sql", help="Print the statement instead.")] = False,
+    dialect: Annotated[
+        Dialect,
+        typer.Option(help="Whose SQL; snowflake and bigquery are only parsed in our tests."),
+    ] = "duckdb",
+) -> None:
+    """Compute what the ledger says of customers: of one, or of all into a file."""
+    if sql:
+        if dialect in {"snowflake", "bigquery"}:
+            err.print(
+                f"Note: for {dialect} this text is compiled and parsed, but never run in our tests."
+            )
+        print(signals_statement(dialect, pretty=True), file=sys.stdout)  # noqa: T201
+        return
+    settings = load_settings(config)
+    day = day_of(as_of.date()) if as_of else None
+    if customer is not None:
+        _print_signals(settings, customer, day)
+        return
+    if out_file is None:
+        raise typer.BadParameter("give --customer ID, --out FILE, or --sql")
+    if out_file.suffix not in {".csv", ".parquet"}:
+        raise typer.BadParameter(f"--out ends in .csv or .parquet. Got {out_file.name}")
+    if ledger_folder is not None:
+        _write_from_folder(ledger_folder, out_file, day, engine)
+        return
+    files = {
+        "order_lines": orders,
+        "invoices": invoices,
+        "payments": payments,
+        "interactions": interactions,
+        "customers": customers,
+    }
+    sources = sources_of(files, mapping)
+    if sources:
+        report = reports.progress_on(err)
+        ledger, cleaned = load_ledger(
+            sources, time_zone=settings.time_zone, company=company_of(settings), report=report
+        )
+        for name, what in cleaned.items():
+            print_cleaned(name, what, {})
+    else:
+        ledger = open_store(settings).read_ledger()
+    day = ledger.last_day if day is None else day
+    found = _COMPUTE[engine](ledger, day, url)
+    rows = _compared(found) if compare else found
+    write_at_once(
+        out_file, lambda path: reports.write_frame(rows.reset_index(), path, out_file.suffix)
+    )
+    out.print(
+        f"{len(found.columns)} signals of {len(found):,} customers as of {date_of(day)} are in "
+        f"{out_file}.",
+        highlight=False,
+    )
+
+
+def _write_from_folder(folder: Path, out_file: Path, day: int | None, engine: _Engine) -> None:
+    from features.engines.duckdb import write_signals
+
+    if engine is not _Engine.duckdb or out_file.suffix != ".parquet":
+        raise typer.BadParameter("--ledger goes with --engine duckdb and an --out of .parquet")
+    n_customers, last = write_signals(folder, out_file, as_of=day, report=reports.progress_on(err))
+    out.print(
+        f"{len(CATALOGUE)} signals of {n_customers:,} customers as of {date_of(last)} are in "
+        f"{out_file}.",
+        highlight=False,
+    )
+
+
+def _compared(signals: pd.DataFrame) -> pd.DataFrame:
+    from features.totals import shares_of_company, totals_of
+    from models.tier.scorecard import Scorecard
+
+    shares = shares_of_company(signals, totals_of(signals))
+    card = Scorecard().fit(signals).rate(signals).add_prefix("scorecard_")
+    return signals.join(shares).join(card)
+
+
+def _by_duckdb(ledger: Ledger, day: int, url: str | None) -> pd.DataFrame:
+    del url
+    from features.engines.duckdb import compute_signals
+
+    return compute_signals(ledger, day)
+
+
+def _by_sqlite(ledger: Ledger, day: int, url: str | None) -> pd.DataFrame:
+    del url
+    from features.engines.sqlite import compute_signals, lay_ledger
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "ledger.db"
+        lay_ledger(ledger, file)
+        with closing(sqlite3.connect(file)) as connection:
+            return compute_signals(connection, day)
+
+
+def _by_postgres(ledger: Ledger, day: int, url: str | None) -> pd.DataFrame:
+    from features.engines.postgres import compute_signals, lay_ledger
+
+    if url is None:
+        raise typer.BadParameter("--engine postgres needs --url; only temporary tables are made")
+    try:
+        import psycopg
+    except ImportError as error:
+        raise _missing("psycopg", "postgres", error) from None
+    try:
+        with psycopg.connect(url) as connection:
+            lay_ledger(ledger, connection)
+            return compute_signals(connection, day)
+    except psycopg.Error as error:
+        # What the driver says of an address never holds its password.
+        raise SourceError(
+            f"PostgreSQL did not do it: {str(error).splitlines()[0]}. Check --url."
+        ) from None
+
+
+def _by_spark(ledger: Ledger, day: int, url: str | None) -> pd.DataFrame:
+    del url
+    from features.engines.spark import compute_signals, lay_ledger
+
+    try:
+        from pyspark.errors import PySparkRuntimeError
+        from pyspark.sql import SparkSession
+    except ImportError as error:
+        raise _missing("pyspark", "spark", error) from None
+    try:
+        session = SparkSession.builder.config("spark.ui.enabled", "false").getOrCreate()
+    except PySparkRuntimeError as error:
+        raise SourceError(
+            f"Spark did not start: {str(error).splitlines()[0]}. It needs Java 17."
+        ) from None
+    session.sparkContext.setLogLevel("ERROR")
+    lay_ledger(ledger, session)
+    found = as_typed(compute_signals(session, day).toArrow().to_pandas()).sort_index()
+    session.stop()
+    return found
+
+
+def _missing(package: str, group: str, error: ImportError) -> SourceError:
+    return SourceError(
+        f"--engine {group} needs the package {package} ({error}). It is in the optional group "
+        f"{group}: pip install 'worth[{group}]'."
+    )
+
+
+_COMPUTE = {
+    _Engine.duckdb: _by_duckdb,
+    _Engine.sqlite: _by_sqlite,
+    _Engine.postgres: _by_postgres,
+    _Engine.spark: _by_spark,
+}
+
+
+def _print_signals(settings: Settings, customer: str, day: int | None) -> None:
+    from features.engines.sqlite import signals_of
+
+    store = open_store(settings)
+    day = store.last_day() if day is None else day
+    with store.reading() as connection:
+        driver: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]
+        values = signals_of(driver, customer, day)
+    if values is None:
+        raise SourceError(
+            f"The ledger holds no purchase of customer {customer!r} by {date_of(day)}."
+        )
+    rows = [
+        (name, _shown(values[name], signal.unit), signal.meaning)
+        for name, signal in CATALOGUE.items()
+    ]
+    out.print(reports.signals_table(f"Customer {customer} as of {date_of(day)}", rows))
+    from serving.comparison import compare
+
+    compared = compare(store, customer, values)
+    if compared:
+        facts = {
+            name: "-" if value is None else f"{value:.2%}" if "_share" in name else f"{value:.0f}"
+            for name, value in compared.items()
+        }
+        title = "Against the company as published: shares, and the scorecard from 0 to 100"
+        out.print(reports.facts_table(title, facts))
+
+
+def _shown(value: float | str | None, unit: str) -> object:
+    if value is None:
+        return "-"
+    return date_of(int(value)) if unit == "day number" else value
