@@ -1,6 +1,7 @@
 """Signals in bulk: DuckDB over a ledger in memory, or over Parquet files of any size."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import duckdb
@@ -153,29 +154,25 @@ def write_signals(
     partial = file.with_name(f".{file.name}.partial")
     try:
         with duckdb.connect() as connection:
-            connection.execute("SET preserve_insertion_order = false")
-            connection.execute("SET VARIABLE lowest = ''; SET VARIABLE highest = NULL")
-            _name_files(connection, folder)
-            n_lines, last = connection.execute(
-                "SELECT COUNT(*), MAX(day) FROM order_lines"
-            ).fetchall()[0]
-            if not n_lines:
-                raise EmptyLedgerError
-            day = int(last) if as_of is None else as_of
+            n_lines, last = _open(connection, folder)
+            day = last if as_of is None else as_of
             ranges = _ranges(connection, max(1, round(n_lines / lines_at_a_time)))
-            n_customers = 0
-            with pq.ParquetWriter(partial, _SCHEMA) as writer:
-                for n, (lowest, highest) in enumerate(ranges, start=1):
-                    report(f"signals of customers, part {n} of {len(ranges)}")
-                    connection.execute("SET VARIABLE lowest = $1", [lowest])
-                    connection.execute("SET VARIABLE highest = $1", [highest])
-                    for batch in _signals_in_range(connection, day):
-                        writer.write_batch(batch)
-                        n_customers += batch.num_rows
+            n_customers = _write(partial, _signals_by_range(connection, ranges, day, report))
         partial.replace(file)
     finally:
         partial.unlink(missing_ok=True)
     return n_customers, day
+
+
+def _open(connection: duckdb.DuckDBPyConnection, folder: Path) -> tuple[int, int]:
+    connection.execute("SET preserve_insertion_order = false")
+    connection.execute("SET VARIABLE lowest = ''; SET VARIABLE highest = NULL")
+    _name_files(connection, folder)
+    counted = connection.execute("SELECT COUNT(*), MAX(day) FROM order_lines").fetchall()
+    n_lines, last = counted[0]
+    if not n_lines:
+        raise EmptyLedgerError
+    return int(n_lines), int(last)
 
 
 def _name_files(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
@@ -220,16 +217,47 @@ def _ranges(connection: duckdb.DuckDBPyConnection, n_ranges: int) -> list[tuple[
     return list(zip(["", *cuts], [*cuts, None], strict=True))
 
 
-def _signals_in_range(
-    connection: duckdb.DuckDBPyConnection, as_of: int
+def _signals_by_range(
+    connection: duckdb.DuckDBPyConnection,
+    ranges: list[tuple[str, str | None]],
+    as_of: int,
+    report: Callable[[str], None],
 ) -> Iterator[pa.RecordBatch]:
     typed = ", ".join(
         f'CAST("{name}" AS DOUBLE) AS "{name}"' if signal.unit != "class" else f'"{name}"'
         for name, signal in CATALOGUE.items()
     )
     statement = f"SELECT customer_id, {typed} FROM ({signals_statement('duckdb')})"
-    for batch in connection.sql(statement, params={"as_of": as_of}).to_arrow_reader(_BATCH_ROWS):
-        yield batch.cast(_SCHEMA)
+    for n, (lowest, highest) in enumerate(ranges, start=1):
+        report(f"signals of customers, part {n} of {len(ranges)}")
+        connection.execute("SET VARIABLE lowest = $1", [lowest])
+        connection.execute("SET VARIABLE highest = $1", [highest])
+        found = connection.sql(statement, params={"as_of": as_of})
+        for batch in found.to_arrow_reader(_BATCH_ROWS):
+            yield batch.cast(_SCHEMA)
+
+
+def _write(file: Path, batches: Iterator[pa.RecordBatch]) -> int:
+    """Write one batch while the next is being computed."""
+    classes = [field.name for field in _SCHEMA if field.type == pa.string()][1:]
+    n_rows = 0
+    with (
+        # Looking for repeated numbers, and for the extremes of a hundred columns, takes as long as
+        # writing them.
+        pq.ParquetWriter(
+            file, _SCHEMA, use_dictionary=classes, write_statistics=["customer_id"]
+        ) as writer,
+        ThreadPoolExecutor(1) as thread,
+    ):
+        written: Future[None] | None = None
+        for batch in batches:
+            if written:
+                written.result()
+            written = thread.submit(writer.write_batch, batch)
+            n_rows += batch.num_rows
+        if written:
+            written.result()
+    return n_rows
 
 
 def _run(statement: str, ledger: Ledger, **days: int) -> pd.DataFrame:

@@ -1,6 +1,9 @@
 """One SQL text, four engines: every signal of every customer is the same on all of them."""
 
+import os
 import sqlite3
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -23,6 +26,7 @@ from features.ledger import Ledger
 from features.schema import TABLES
 from features.signals.catalogue import CATALOGUE, Signal, as_typed
 from features.sources import Source, read
+from simulation import write_company
 
 # One worker runs them all, so that each server is started once.
 pytestmark = pytest.mark.xdist_group("engines")
@@ -142,6 +146,33 @@ class TestRealData:
         ledger = Ledger({"order_lines": lines.filter(pa.array(ids % 9 == 16446 % 9))})
         assert ledger.n_customers > 400
         assert_engines_agree(ledger, ledger.last_day)
+
+
+class TestCommand:
+    """`worth signals --engine ...`, in a process of its own, as an analyst runs it."""
+
+    @pytest.mark.parametrize("engine", ["postgres", "spark"])
+    def test_gives_what_duckdb_gives(
+        self, engine: str, postgres_url: str, spark: SparkSession, tmp_path: Path
+    ) -> None:
+        del spark  # So that the test is left out where there is no Java.
+        write_company(tmp_path, 150, seed=2)
+        files = {"orders": "order_lines", "invoices": "invoices", "payments": "payments"}
+        options = [part for o, name in files.items() for part in (f"--{o}", f"{name}.parquet")]
+        for name, more in (("duckdb", []), (engine, ["--url", postgres_url])):
+            command = [sys.executable, "-m", "worth", "signals", *options, "--engine", name, *more]
+            ran = subprocess.run(
+                [*command, "--out", f"{name}.parquet"],
+                cwd=tmp_path,
+                env=os.environ | {"WORTH_HOME": str(tmp_path / "home")},
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert ran.returncode == 0, ran.stderr
+            assert "101 signals of 150 customers" in ran.stdout
+        one, other = (pd.read_parquet(tmp_path / f"{name}.parquet") for name in ("duckdb", engine))
+        pd.testing.assert_frame_equal(one, other, rtol=1e-9, atol=1e-9)
 
 
 class TestOneCustomer:

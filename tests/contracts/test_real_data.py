@@ -135,13 +135,13 @@ def _cassandra_invoices(data: Path) -> Facts:
     is_known = invoices["payment_date"] <= as_of
     is_settled = is_known & (invoices["Outstanding"] < 0.005)
     left = (amount - invoices["Settled"].where(is_known, 0)).where(~is_settled, 0)
-    is_due = is_settled | (due < as_of)
+    is_due = due < as_of
     late = (invoices["payment_date"].where(is_settled, as_of) - due).dt.days.clip(lower=0)
     taken = invoices.assign(
         left=left,
         overdue=left.where(due < as_of, 0),
         n_due=is_due,
-        n_settled=is_settled,
+        n_settled=is_settled & is_due,
         late=late.where(is_due),
         n_late=is_due & (late > 0),
         days=days.where(is_settled),

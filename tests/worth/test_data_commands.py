@@ -113,6 +113,15 @@ class TestSignals:
         one, other = (pd.read_csv(tmp_path / f"{name}.csv") for name in ("store", "files"))
         pd.testing.assert_frame_equal(one, other)
 
+    def test_one_file_may_hold_both_orders_and_invoices(self, worth: Worth, tmp_path: Path) -> None:
+        rows = "\n".join(f"{n},C{n % 3},2024-01-{n + 1:02},2024-02-{n + 1:02},9" for n in range(20))
+        header = "invoice_id,customer_id,issued_at,due_at,amount"
+        (tmp_path / "ar.csv").write_text(f"{header}\n{rows}\n")
+        maps = ("--map", "ordered_at=issued_at", "--map", "revenue=amount")
+        assert worth("ingest", "--orders", "ar.csv", "--invoices", "ar.csv", *maps).code == 0
+        assert worth("signals", "--out", "s.csv").code == 0
+        assert pd.read_csv(tmp_path / "s.csv")["n_invoices"].sum() == 20
+
     def test_of_canonical_tables_of_any_size(self, worth: Worth, tmp_path: Path) -> None:
         write_ledger(tmp_path / "ledger", 300, seed=5)
         ran = worth("signals", "--ledger", "ledger", "--out", "s.parquet")

@@ -9,6 +9,7 @@ import pytest
 from rich.console import Console
 
 from features.schema import TABLES
+from worth.commands.training import run_train
 from worth.settings import Settings, load_settings
 from worth.wholesale import hold_against_truth, run_wholesale, wholesale_settings
 
@@ -82,3 +83,17 @@ def test_the_truth_itself_has_no_bias_and_the_right_order(tmp_path: Path) -> Non
         "expected value: rank correlation": "1.000",
         "expected value: bias of the total": "+100.0%",
     }
+
+
+def test_the_whole_road_ends_with_the_estimates_against_the_truth(tmp_path: Path) -> None:
+    said = StringIO()
+    run_wholesale(
+        Settings(home=tmp_path),
+        n_customers=400,
+        out=Console(file=said, width=200),
+        report=lambda _: None,
+        train=run_train,
+    )
+    assert "Against the truth, 90 days ahead" in said.getvalue()
+    assert "expected value: bias of the total" in said.getvalue()
+    assert (tmp_path / "wholesale" / "worth-data" / "worth.db").exists()

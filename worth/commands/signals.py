@@ -15,7 +15,7 @@ from features.ledger import Ledger, date_of, day_of
 from features.loading import load_ledger
 from features.pipeline import Dialect, signals_statement
 from features.signals.catalogue import CATALOGUE, as_typed
-from features.sources import SourceError
+from features.sources import Source, SourceError
 from worth import reports
 from worth.commands.options import (
     ConfigOption,
@@ -78,11 +78,7 @@ def signals(
 ) -> None:
     """Compute what the ledger says of customers: of one, or of all into a file."""
     if sql:
-        if dialect in {"snowflake", "bigquery"}:
-            err.print(
-                f"Note: for {dialect} this text is compiled and parsed, but never run in our tests."
-            )
-        print(signals_statement(dialect, pretty=True), file=sys.stdout)  # noqa: T201
+        _print_sql(dialect)
         return
     settings = load_settings(config)
     day = day_of(as_of.date()) if as_of else None
@@ -103,27 +99,39 @@ def signals(
         "interactions": interactions,
         "customers": customers,
     }
-    sources = sources_of(files, mapping)
-    if sources:
-        report = reports.progress_on(err)
-        ledger, cleaned = load_ledger(
-            sources, time_zone=settings.time_zone, company=company_of(settings), report=report
-        )
-        for name, what in cleaned.items():
-            print_cleaned(name, what, {})
-    else:
-        ledger = open_store(settings).read_ledger()
+    ledger = _ledger(settings, sources_of(files, mapping))
     day = ledger.last_day if day is None else day
     found = _COMPUTE[engine](ledger, day, url)
-    rows = _compared(found) if compare else found
-    write_at_once(
-        out_file, lambda path: reports.write_frame(rows.reset_index(), path, out_file.suffix)
+    rows = (_compared(found) if compare else found).reset_index()
+    write_at_once(out_file, lambda path: reports.write_frame(rows, path, out_file.suffix))
+    _say_where(len(found), day, out_file)
+
+
+def _print_sql(dialect: Dialect) -> None:
+    if dialect in {"snowflake", "bigquery"}:
+        err.print(
+            f"Note: for {dialect} this text is compiled and parsed, but never run in our tests."
+        )
+    print(signals_statement(dialect, pretty=True), file=sys.stdout)  # noqa: T201
+
+
+def _ledger(settings: Settings, sources: dict[str, Source]) -> Ledger:
+    if not sources:
+        return open_store(settings).read_ledger()
+    ledger, cleaned = load_ledger(
+        sources,
+        time_zone=settings.time_zone,
+        company=company_of(settings),
+        report=reports.progress_on(err),
     )
-    out.print(
-        f"{len(found.columns)} signals of {len(found):,} customers as of {date_of(day)} are in "
-        f"{out_file}.",
-        highlight=False,
-    )
+    for name, what in cleaned.items():
+        print_cleaned(name, what, {})
+    return ledger
+
+
+def _say_where(n_customers: int, day: int, file: Path) -> None:
+    what = f"{len(CATALOGUE)} signals of {n_customers:,} customers as of {date_of(day)}"
+    out.print(f"{what} are in {file}.", highlight=False)
 
 
 def _write_from_folder(folder: Path, out_file: Path, day: int | None, engine: _Engine) -> None:
@@ -132,11 +140,7 @@ def _write_from_folder(folder: Path, out_file: Path, day: int | None, engine: _E
     if engine is not _Engine.duckdb or out_file.suffix != ".parquet":
         raise typer.BadParameter("--ledger goes with --engine duckdb and an --out of .parquet")
     n_customers, last = write_signals(folder, out_file, as_of=day, report=reports.progress_on(err))
-    out.print(
-        f"{len(CATALOGUE)} signals of {n_customers:,} customers as of {date_of(last)} are in "
-        f"{out_file}.",
-        highlight=False,
-    )
+    _say_where(n_customers, last, out_file)
 
 
 def _compared(signals: pd.DataFrame) -> pd.DataFrame:

@@ -165,3 +165,11 @@ class TestKeys:
     def test_two_customers_may_have_the_same_number(self, clean: Clean) -> None:
         cleaned = invoices(clean, invoice_id=["a", "a"], customer_id=["A", "B"])
         assert len(cleaned.rows) == len(set(cleaned.rows["row_key"].to_pylist())) == 2
+
+
+def test_money_that_came_before_its_invoice_counts_from_the_day_of_issue(clean: Clean) -> None:
+    columns = {"invoice_id": ["I-0"], "settled_at": ["2011-01-31"]}
+    kept = clean(columns, table="invoices", prepayments="keep")
+    assert not kept.counts_by_reason()
+    assert kept.payments is not None
+    assert kept.payments["day"].to_pylist() == [ISSUED]

@@ -484,3 +484,11 @@ def test_a_credit_note_is_a_return_whatever_its_quantity_says(clean: Clean) -> N
     credit = {"customer_id": ["a"], "ordered_at": ["2020-01-01"], "revenue": [-5.0]}
     row = only(clean(credit | {"quantity": [2], "cost": [3.0]}))
     assert (row["revenue"], row["quantity"], row["cost"]) == (-5.0, -2.0, -3.0)
+
+
+def test_a_cancelled_order_takes_another_back_or_never_came_about(clean: Clean) -> None:
+    columns = {"order_id": ["1", "2"], "revenue": [100.0, 100.0], "cancelled": ["no", "canceled"]}
+    assert sorted(clean(columns).rows["revenue"].to_pylist()) == [-100.0, 100.0]
+    void = clean(columns, cancelled_rows="void")
+    assert void.rows["revenue"].to_pylist() == [100.0]
+    assert void.counts_by_reason() == {"the order was cancelled": 1}

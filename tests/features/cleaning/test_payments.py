@@ -92,3 +92,13 @@ class TestReasons:
     def test_exact_duplicates_are_rejected_on_demand(self, clean: Clean) -> None:
         cleaned = payments(clean, {"amount": [60.0, 60.0]}, duplicates="reject")
         assert cleaned.counts_by_reason() == {"exact duplicate": 1}
+
+    def test_one_payment_may_settle_several_invoices(self, clean: Clean) -> None:
+        both = {"payment_id": ["p", "p"], "invoice_id": ["I-1", "I-2"], "customer_id": ["A", "A"]}
+        assert payments(clean, both).rows["payment_id"].to_pylist() == ["p", "p"]
+
+    def test_a_deposit_is_a_slip_or_counts_from_the_day_of_issue(self, clean: Clean) -> None:
+        early = {"paid_at": ["2011-01-01"]}
+        reason = "paid_at is before the invoice was issued"
+        assert payments(clean, early).counts_by_reason() == {reason: 1}
+        assert payments(clean, early, prepayments="keep").rows["day"].to_pylist() == [ISSUED]

@@ -43,5 +43,12 @@ class TestLoading:
             sum(counts),
             100,
         )
-        assert f"{counts[0]} of them because revenue is missing (first: row 7)" in found.message
+        assert "The commonest reason: revenue is missing (first: row 7)." in found.message
         assert found.example == 'row 7: {"order_id": "<b>"}'
+
+    @pytest.mark.parametrize("reason", ["exact duplicate", "replaced by a later row of the same x"])
+    def test_rows_that_others_say_anew_are_no_fault(
+        self, reason: str, rows: Rows, check: Check
+    ) -> None:
+        rejected = [RejectedReason("crm", reason, 90, 100, 7, "{}")]
+        assert check(rows, rejected=rejected).findings == ()

@@ -62,9 +62,9 @@ class TestSales:
         assert (found.level, found.count, found.example) == ("warning", 1, "O1-0")
         assert "60,000.00" in found.message
 
-    @pytest.mark.parametrize(("n", "level"), [(1, "recommendation"), (10, "warning")])
-    def test_lines_repeated(self, n: int, level: str, rows: Rows, check: Check, only: Only) -> None:
+    @pytest.mark.parametrize("n", [1, 10])
+    def test_lines_repeated(self, n: int, rows: Rows, check: Check, only: Only) -> None:
         rows["order_lines"] += rows["order_lines"][:n]
         found = only(check(rows), "lines_repeated")
-        assert (found.level, found.count, found.of) == (level, n, 980 + n)
+        assert (found.level, found.count, found.of) == ("recommendation", n, 980 + n)
         assert found.example == "O0-0"
