@@ -1,7 +1,8 @@
 """Signals in bulk: DuckDB over a ledger in memory, or over Parquet files of any size."""
 
+import os
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import duckdb
@@ -16,11 +17,10 @@ from features.signals.catalogue import CATALOGUE, as_typed
 
 __all__ = ["LedgerFileError", "compute_mix", "compute_outcomes", "compute_signals", "write_signals"]
 
-# So many lines at a time need about 2 GB; the signals of a customer need no one else's rows.
-_LINES_AT_A_TIME = 5_000_000
+# So many lines need about 1 GB on each core; the signals of a customer need no one else's rows.
+_LINES_AT_A_TIME = 2_500_000
 # Enough to cut a hundred ranges to within a tenth of their size.
 _SAMPLED_LINES = 100_000
-_BATCH_ROWS = 100_000
 _SCHEMA = pa.schema(
     [
         ("customer_id", pa.string()),
@@ -121,8 +121,8 @@ def write_signals(
 ) -> tuple[int, int]:
     """Compute every signal of every customer of a ledger in Parquet files, whatever its size.
 
-    Customers are taken range by range, so memory does not grow with their number; it goes fastest
-    where the files are sorted by customer.
+    Customers are taken range by range, one on each core, so memory does not grow with their number;
+    it goes fastest where the files are sorted by customer.
 
     Parameters
     ----------
@@ -152,30 +152,40 @@ def write_signals(
         If there is not one order line.
     """
     partial = file.with_name(f".{file.name}.partial")
+    with duckdb.connect() as connection:
+        _name_files(connection, folder)
+        n_lines, last = _extent(connection)
+        ranges = _ranges(connection, max(1, round(n_lines / lines_at_a_time)))
+    day = last if as_of is None else as_of
+
+    def compute(n: int) -> pa.Table:
+        report(f"signals of customers, part {n + 1} of {len(ranges)}")
+        return _signals_in_range(folder, day, *ranges[n])
+
     try:
-        with duckdb.connect() as connection:
-            n_lines, last = _open(connection, folder)
-            day = last if as_of is None else as_of
-            ranges = _ranges(connection, max(1, round(n_lines / lines_at_a_time)))
-            n_customers = _write(partial, _signals_by_range(connection, ranges, day, report))
+        with ThreadPoolExecutor(os.cpu_count() or 1) as workers:
+            n_customers = _write(partial, workers.map(compute, range(len(ranges))))
         partial.replace(file)
     finally:
         partial.unlink(missing_ok=True)
     return n_customers, day
 
 
-def _open(connection: duckdb.DuckDBPyConnection, folder: Path) -> tuple[int, int]:
-    connection.execute("SET preserve_insertion_order = false")
-    connection.execute("SET VARIABLE lowest = ''; SET VARIABLE highest = NULL")
-    _name_files(connection, folder)
-    counted = connection.execute("SELECT COUNT(*), MAX(day) FROM order_lines").fetchall()
-    n_lines, last = counted[0]
+def _extent(connection: duckdb.DuckDBPyConnection) -> tuple[int, int]:
+    n_lines, last = connection.sql("SELECT COUNT(*), MAX(day) FROM order_lines").fetchall()[0]
     if not n_lines:
         raise EmptyLedgerError
     return int(n_lines), int(last)
 
 
-def _name_files(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+def _name_files(
+    connection: duckdb.DuckDBPyConnection,
+    folder: Path,
+    lowest: str = "",
+    highest: str | None = None,
+) -> None:
+    connection.execute("SET VARIABLE lowest = $1", [lowest])
+    connection.execute("SET VARIABLE highest = $1", [highest])
     for name, table in TABLES.items():
         file = folder / f"{name}.parquet"
         if not file.exists() and name == "order_lines":
@@ -217,46 +227,30 @@ def _ranges(connection: duckdb.DuckDBPyConnection, n_ranges: int) -> list[tuple[
     return list(zip(["", *cuts], [*cuts, None], strict=True))
 
 
-def _signals_by_range(
-    connection: duckdb.DuckDBPyConnection,
-    ranges: list[tuple[str, str | None]],
-    as_of: int,
-    report: Callable[[str], None],
-) -> Iterator[pa.RecordBatch]:
+def _signals_in_range(folder: Path, as_of: int, lowest: str, highest: str | None) -> pa.Table:
+    """Compute the signals of the customers above `lowest` and up to `highest`, on one thread."""
     typed = ", ".join(
         f'CAST("{name}" AS DOUBLE) AS "{name}"' if signal.unit != "class" else f'"{name}"'
         for name, signal in CATALOGUE.items()
     )
     statement = f"SELECT customer_id, {typed} FROM ({signals_statement('duckdb')})"
-    for n, (lowest, highest) in enumerate(ranges, start=1):
-        report(f"signals of customers, part {n} of {len(ranges)}")
-        connection.execute("SET VARIABLE lowest = $1", [lowest])
-        connection.execute("SET VARIABLE highest = $1", [highest])
+    with duckdb.connect(config={"threads": 1}) as connection:
+        _name_files(connection, folder, lowest, highest)
         found = connection.sql(statement, params={"as_of": as_of})
-        for batch in found.to_arrow_reader(_BATCH_ROWS):
-            yield batch.cast(_SCHEMA)
+        return found.to_arrow_table().cast(_SCHEMA)
 
 
-def _write(file: Path, batches: Iterator[pa.RecordBatch]) -> int:
-    """Write one batch while the next is being computed."""
+def _write(file: Path, parts: Iterator[pa.Table]) -> int:
     classes = [field.name for field in _SCHEMA if field.type == pa.string()][1:]
     n_rows = 0
-    with (
-        # Looking for repeated numbers, and for the extremes of a hundred columns, takes as long as
-        # writing them.
-        pq.ParquetWriter(
-            file, _SCHEMA, use_dictionary=classes, write_statistics=["customer_id"]
-        ) as writer,
-        ThreadPoolExecutor(1) as thread,
-    ):
-        written: Future[None] | None = None
-        for batch in batches:
-            if written:
-                written.result()
-            written = thread.submit(writer.write_batch, batch)
-            n_rows += batch.num_rows
-        if written:
-            written.result()
+    # Looking for repeated numbers, and for the extremes of a hundred columns, takes as long as
+    # writing them.
+    with pq.ParquetWriter(
+        file, _SCHEMA, use_dictionary=classes, write_statistics=["customer_id"]
+    ) as writer:
+        for part in parts:
+            writer.write_table(part)
+            n_rows += len(part)
     return n_rows
 
 

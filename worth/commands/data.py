@@ -59,22 +59,22 @@ def ingest(
     from serving.ingest import ingest as load
 
     settings = load_settings(config)
-    files = {
-        "order_lines": orders,
-        "invoices": invoices,
-        "payments": payments,
-        "interactions": interactions,
-        "customers": customers,
-    }
-    sources = sources_of(files, mapping) or settings.sources
-    if not sources:
+    sources = sources_of(
+        mapping,
+        order_lines=orders,
+        invoices=invoices,
+        payments=payments,
+        interactions=interactions,
+        customers=customers,
+    )
+    if not (sources or settings.sources):
         raise SourceError(
             "There is nothing to load: worth.toml names no source. Add [sources.order_lines] with "
             "a path, or give a file with --orders."
         )
     for loaded in load(
         open_store(settings),
-        sources,
+        sources or settings.sources,
         time_zone=settings.time_zone,
         company=company_of(settings),
         replace=replace,
@@ -106,14 +106,15 @@ def check(
     from worth.check_report import print_report, report_html, report_json
 
     settings = load_settings(config, **given(horizon_days=horizon))
-    files = {
-        "order_lines": orders,
-        "invoices": invoices,
-        "payments": payments,
-        "interactions": interactions,
-        "customers": customers,
-    }
-    ledger, rejected = _ledger_and_rejected(settings, sources_of(files, mapping))
+    sources = sources_of(
+        mapping,
+        order_lines=orders,
+        invoices=invoices,
+        payments=payments,
+        interactions=interactions,
+        customers=customers,
+    )
+    ledger, rejected = _ledger_and_rejected(settings, sources)
     found = check_ledger(
         ledger,
         horizon_days=settings.horizon_days,

@@ -170,15 +170,15 @@ def mapping_of(pairs: list[str] | None) -> dict[str, dict[str, str]]:
     return mapping
 
 
-def sources_of(files: Mapping[str, Path | None], pairs: list[str] | None) -> dict[str, Source]:
+def sources_of(pairs: list[str] | None, **files: Path | None) -> dict[str, Source]:
     """Make sources of files that the command line names.
 
     Parameters
     ----------
-    files : mapping of str to Path
-        By table; None was not given.
     pairs : list of str, optional
         Of --map.
+    **files : Path
+        By table; None was not given.
 
     Returns
     -------

@@ -1,5 +1,6 @@
 """The signals: of one customer, of all on any engine, or the SQL that says what they are."""
 
+import os
 import sqlite3
 import sys
 import tempfile
@@ -92,14 +93,15 @@ def signals(
     if ledger_folder is not None:
         _write_from_folder(ledger_folder, out_file, day, engine)
         return
-    files = {
-        "order_lines": orders,
-        "invoices": invoices,
-        "payments": payments,
-        "interactions": interactions,
-        "customers": customers,
-    }
-    ledger = _ledger(settings, sources_of(files, mapping))
+    sources = sources_of(
+        mapping,
+        order_lines=orders,
+        invoices=invoices,
+        payments=payments,
+        interactions=interactions,
+        customers=customers,
+    )
+    ledger = _ledger(settings, sources)
     day = ledger.last_day if day is None else day
     found = _COMPUTE[engine](ledger, day, url)
     rows = (_compared(found) if compare else found).reset_index()
@@ -200,7 +202,14 @@ def _by_spark(ledger: Ledger, day: int, url: str | None) -> pd.DataFrame:
     except ImportError as error:
         raise _missing("pyspark", "spark", error) from None
     try:
-        session = SparkSession.builder.config("spark.ui.enabled", "false").getOrCreate()
+        session = (
+            SparkSession.builder.config("spark.ui.enabled", "false")
+            # The ledger comes out of this process, so it is no more than a machine's; a partition
+            # a core is enough, and compiling a plan this wide takes longer than running it.
+            .config("spark.sql.shuffle.partitions", str(os.cpu_count() or 1))
+            .config("spark.sql.codegen.wholeStage", "false")
+            .getOrCreate()
+        )
     except PySparkRuntimeError as error:
         raise SourceError(
             f"Spark did not start: {str(error).splitlines()[0]}. It needs Java 17."

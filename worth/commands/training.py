@@ -122,7 +122,7 @@ def backtest(
         if place is not None and not place.parent.is_dir():
             raise SourceError(f"{place} cannot be written: there is no folder {place.parent}.")
     report = reports.progress_on(err)
-    ((name, source),) = sources_of({"order_lines": orders}, mapping).items()
+    ((name, source),) = sources_of(mapping, order_lines=orders).items()
     source = source.model_copy(update={"date_format": date_format})
     ledger, cleaned = load_ledger({name: source}, report=report)
     print_cleaned(name, cleaned[name], {})
