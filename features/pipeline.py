@@ -147,9 +147,9 @@ def known_statement(
             read |= _tables_of(shared[name])
     parts = {name: part for name, part in shared.items() if name in read}
     wanted = {c.name for part in (statement, *parts.values()) for c in part.find_all(exp.Column)}
-    # A bulk engine must not copy a whole table before it knows which columns are wanted of it; of
-    # one customer a copy is cheaper than to look the rows up again.
-    is_copied = one_customer if dialect in _MATERIALIZING else None
+    # An engine must not copy a table before it knows which columns and rows are wanted of it; only
+    # PostgreSQL finds one customer's rows faster in a copy.
+    is_copied = dialect == "postgres" and one_customer if dialect in _MATERIALIZING else None
     own = statement.args.pop("with_", None)
     for name, table in TABLES.items():
         if f"known_{name}" in read:
