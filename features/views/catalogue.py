@@ -40,7 +40,7 @@ class View:
     Parameters
     ----------
     name : str
-        The view's name, and its SQL file's.
+        The view's name.
     meaning : str
         What it shows.
     grain : str
@@ -51,6 +51,8 @@ class View:
         Whether it can be limited to the last days.
     window_days : int, optional
         How many days it is limited to unless told otherwise; None is the whole history.
+    file : str, optional
+        Its SQL file, where that serves several views: it calls the first column `grouped_by`.
     """
 
     name: str
@@ -59,6 +61,7 @@ class View:
     columns: tuple[ViewColumn, ...]
     has_window: bool = False
     window_days: int | None = None
+    file: str | None = None
 
 
 _REVENUE = ViewColumn("revenue", "money", "Revenue net of returns.")
@@ -83,6 +86,7 @@ def _composition(name: str, what: str) -> View:
         f"one row a {what}",
         (ViewColumn(name, "name", f"The {what}."), _BUYERS, _REVENUE, _SHARE, *_MARGINS),
         has_window=True,
+        file="composition",
     )
 
 
@@ -96,6 +100,7 @@ def _assortment(name: str, key: str, what: str) -> View:
             _BUYERS, _QUANTITY, _REVENUE, _SHARE, _CUMULATIVE, *_MARGINS, _CLASS,
         ),
         has_window=True,
+        file="assortment",
     )  # fmt: skip
 
 

@@ -31,6 +31,8 @@ __all__ = [
     "yearly_trade",
 ]
 
+# What a file that serves several views calls the column by which they differ.
+_GROUPED_BY = "grouped_by"
 # Before any day of a ledger, and still an int32 when a day is taken from it.
 _EVER = -(2**30)
 
@@ -70,10 +72,13 @@ def view_statement(name: str, dialect: Dialect = "duckdb", *, pretty: bool = Fal
     >>> ":since" in view_statement("abc", "sqlite")
     True
     """
-    _view(name)
-    text = files("features.views").joinpath(f"{name}.sql").read_text(encoding="utf-8")
+    view = _view(name)
+    text = files("features.views").joinpath(f"{view.file or name}.sql").read_text(encoding="utf-8")
     statement = sqlglot.parse_one(text, dialect="duckdb")
     assert isinstance(statement, exp.Select)
+    for identifier in statement.find_all(exp.Identifier):
+        if identifier.name == _GROUPED_BY:
+            identifier.set("this", view.columns[0].name)
     return known_statement(statement, dialect, pretty=pretty)
 
 

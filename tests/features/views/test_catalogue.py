@@ -8,9 +8,9 @@ from features.views import VIEWS, View, view_names
 ALL = [pytest.param(view, id=name) for name, view in VIEWS.items()]
 
 
-def test_every_view_has_one_sql_file_and_one_function() -> None:
+def test_every_view_has_a_sql_file_and_a_function_and_no_file_is_left_over() -> None:
     in_folder = {f.name for f in files("features.views").iterdir() if f.name.endswith(".sql")}
-    assert in_folder == {f"{name}.sql" for name in view_names()}
+    assert in_folder == {f"{view.file or view.name}.sql" for view in VIEWS.values()}
     assert all(callable(getattr(features.views, name)) for name in view_names())
 
 

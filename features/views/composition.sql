@@ -1,7 +1,7 @@
--- Grain: one row per region with an order line after :since and up to :as_of.
+-- Grain: one row per kind or region of customers (grouped_by) with an order line after :since and up to :as_of.
 WITH lines AS (
     SELECT
-        COALESCE(known_customers.region, 'unknown') AS region,
+        COALESCE(known_customers.grouped_by, 'unknown') AS grouped_by,
         known_order_lines.customer_id,
         known_order_lines.revenue,
         known_order_lines.cost
@@ -9,9 +9,9 @@ WITH lines AS (
     LEFT JOIN known_customers ON known_customers.customer_id = known_order_lines.customer_id
     WHERE known_order_lines.day > :since
 ),
-regions AS (
+parts AS (
     SELECT
-        region,
+        grouped_by,
         COUNT(DISTINCT customer_id) AS n_customers,
         SUM(revenue) AS revenue,
         CASE WHEN SUM(revenue) > 0 THEN SUM(revenue) ELSE 0 END AS positive_revenue,
@@ -19,10 +19,10 @@ regions AS (
         SUM(CASE WHEN cost IS NOT NULL THEN revenue END) AS costed_revenue,
         SUM(CASE WHEN cost IS NOT NULL THEN ABS(revenue) END) AS costed_turnover
     FROM lines
-    GROUP BY region
+    GROUP BY grouped_by
 )
 SELECT
-    region,
+    grouped_by,
     n_customers,
     revenue,
     positive_revenue / NULLIF(SUM(positive_revenue) OVER (), 0) AS revenue_share,
@@ -32,5 +32,5 @@ SELECT
         WHEN costed_revenue > costed_turnover * CAST(1e-9 AS DOUBLE)
         THEN gross_margin / costed_revenue
     END AS gross_margin_rate
-FROM regions
-ORDER BY revenue DESC, region
+FROM parts
+ORDER BY revenue DESC, grouped_by

@@ -1,13 +1,13 @@
--- Grain: one row per product with an order line after :since and up to :as_of.
+-- Grain: one row per product or category (grouped_by) with an order line after :since, up to :as_of.
 WITH lines AS (
     SELECT
-        COALESCE(product_id, 'unknown') AS product_id, customer_id, revenue, quantity, cost
+        COALESCE(grouped_by, 'unknown') AS grouped_by, customer_id, revenue, quantity, cost
     FROM known_order_lines
     WHERE day > :since
 ),
 sums AS (
     SELECT
-        product_id,
+        grouped_by,
         COUNT(DISTINCT customer_id) AS n_customers,
         SUM(quantity) AS quantity,
         SUM(revenue) AS revenue,
@@ -16,20 +16,20 @@ sums AS (
         SUM(CASE WHEN cost IS NOT NULL THEN revenue END) AS costed_revenue,
         SUM(CASE WHEN cost IS NOT NULL THEN ABS(revenue) END) AS costed_turnover
     FROM lines
-    GROUP BY product_id
+    GROUP BY grouped_by
 ),
 ranked AS (
     SELECT
         sums.*,
         SUM(positive_revenue) OVER () AS total,
         SUM(positive_revenue) OVER (
-            ORDER BY positive_revenue DESC, product_id
+            ORDER BY positive_revenue DESC, grouped_by
             ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW
         ) AS cumulative
     FROM sums
 )
 SELECT
-    product_id,
+    grouped_by,
     n_customers,
     quantity,
     revenue,
@@ -49,4 +49,4 @@ SELECT
         ELSE 'C'
     END AS abc_class
 FROM ranked
-ORDER BY positive_revenue DESC, product_id
+ORDER BY positive_revenue DESC, grouped_by
