@@ -11,7 +11,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # What is installed here must not depend on what stands elsewhere.
 unexport PYTHONPATH VIRTUAL_ENV
 
-.PHONY: demo test check bench lock clean setup setup-dev
+.PHONY: demo test check bench bench-accuracy lock clean setup setup-dev
 
 demo: setup
 	@$(BIN)/worth demo
@@ -28,9 +28,15 @@ check: setup-dev
 	$(BIN)/numpydoc lint $$(git ls-files 'features/*.py' 'models/*.py' 'training/*.py' 'serving/*.py' 'simulation/*.py' 'worth/*.py')
 	$(MAKE) --no-print-directory test
 
-bench: setup-dev
-	@$(BIN)/python -m benchmarks.accuracy
+bench: bench-accuracy
+	@$(BIN)/python -m benchmarks.fitting
+	@$(BIN)/python -m benchmarks.training
+	@$(BIN)/python -m benchmarks.explaining
 	@$(BIN)/python -m benchmarks.speed
+
+bench-accuracy: setup-dev
+	@$(BIN)/python -m benchmarks.accuracy
+	@$(BIN)/python -m benchmarks.portfolio
 
 setup: $(VENV)/.base
 setup-dev: $(VENV)/.dev

@@ -265,11 +265,9 @@ Was as_of set before the last order?
         raise ValueError(f"{name} needs the columns {missing}. Found {list(map(str, X.columns))}.")
     if len(X) < at_least:
         raise ValueError(f"{name} needs {at_least} or more customers. Found {len(X)}.")
-    frame = pd.DataFrame(
-        {c: X[c].to_numpy(dtype=float, na_value=np.nan) for c in columns}, index=X.index
-    )
-    for column in columns:
-        values = frame[column].to_numpy()
+    arrays = {c: X[c].to_numpy(dtype=float, na_value=np.nan) for c in columns}
+    frame = pd.DataFrame(arrays, index=X.index)
+    for column, values in arrays.items():
         broken = np.isinf(values) if column in nullable else ~np.isfinite(values)
         hint = f"{name} needs a number there."
         refuse_rows(broken, frame, what=f"{column} is not finite", show=[column], hint=hint)
@@ -278,7 +276,7 @@ Was as_of set before the last order?
         refuse_rows(negative, frame, what=f"{column} is negative", show=[column], hint=hint)
     if {"recency", "T"} <= set(columns):
         refuse_rows(
-            (frame["recency"] > frame["T"]).to_numpy(),
+            arrays["recency"] > arrays["T"],
             frame,
             what="recency exceeds T",
             show=["recency", "T"],

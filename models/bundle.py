@@ -2,10 +2,9 @@
 
 ::
 
-    bundle.json       format, name, facts, every other file with its size and SHA-256, digest
-    latent.json       state of the latent model
-    boosted.json      state of the boosted model, if there is one
-    boosters/*.txt    its boosters, as LightGBM text
+    bundle.json                format, name, facts, every other file with size and SHA-256, digest
+    forecaster.json            parameters of the forecast, its parts, intervals and calibration
+    boosters/<part>/<head>.txt LightGBM text of the boosted parts, if there are any
 
 Loading runs no code and unpickles nothing. An error about a folder is a `BundleError`::
 
@@ -25,17 +24,18 @@ from typing import Any, Self
 import pandas as pd
 
 from models.base import check_horizon
-from models.value.boosted import BoostedValueModel
-from models.value.latent import LatentValueModel
+from models.value.forecaster import ValueForecaster
 
 __all__ = ["FORMAT", "Bundle", "BundleError"]
 
-FORMAT = 1
-_MANIFEST = "bundle.json"
+FORMAT = 2
+_MANIFEST, _FORECASTER = "bundle.json", "forecaster.json"
+# A service fetches a bundle when it starts; one that is larger holds more than models need.
+_MAX_BYTES = 5_000_000
 
 
 class BundleError(ValueError):
-    """A folder does not hold a whole, unchanged bundle that this version can read."""
+    """A folder does not hold a whole, unchanged bundle this version reads, or it is too large."""
 
 
 class Bundle:
@@ -45,11 +45,8 @@ class Bundle:
     ----------
     name : str
         By which people know the model.
-    latent : LatentValueModel
+    forecaster : ValueForecaster
         Fitted.
-    boosted : BoostedValueModel or None
-        Fitted for the same horizon. If given, its forecast takes the place of the latent one's,
-        which then gives p_alive alone.
     facts : mapping
         What is known of the training, as JSON can hold it; horizon_days (days, in (0, inf)) among
         it.
@@ -62,37 +59,30 @@ class Bundle:
     ...      "mean_purchase_revenue": [10.0, 10.0], "purchase_revenue": [10.0, 20.0],
     ...      "revenue": [10.0, 14.0]}
     ... )
-    >>> bundle = Bundle("demo", LatentValueModel().fit(customers), facts={"horizon_days": 90})
+    >>> from models.value.latent import LatentValueModel
+    >>> forecaster = ValueForecaster(LatentValueModel().fit(customers), horizon_days=90)
+    >>> bundle = Bundle("demo", forecaster, facts={"horizon_days": 90})
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     loaded = Bundle.load(bundle.save(Path(folder) / "demo"))
     >>> loaded.forecast(customers).equals(bundle.forecast(customers))
     True
     """
 
-    def __init__(
-        self,
-        name: str,
-        latent: LatentValueModel,
-        boosted: BoostedValueModel | None = None,
-        *,
-        facts: Mapping[str, Any],
-    ) -> None:
+    def __init__(self, name: str, forecaster: ValueForecaster, *, facts: Mapping[str, Any]) -> None:
         check_horizon(self, facts.get("horizon_days"))  # type: ignore[arg-type]
-        if boosted is not None and boosted.horizon_days != facts["horizon_days"]:
+        if forecaster.horizon_days != facts["horizon_days"]:
             raise ValueError(
-                f"The boosted model looks {boosted.horizon_days} days ahead, "
+                f"The forecaster looks {forecaster.horizon_days} days ahead, "
                 f"the bundle {facts['horizon_days']}."
             )
         self.name = name
-        self.latent = latent
-        self.boosted = boosted
+        self.forecaster = forecaster
         self.facts = dict(facts)
 
     @property
     def required_columns(self) -> tuple[str, ...]:
         """The signals that `forecast` needs, sorted."""
-        boosted = self.boosted.required_columns if self.boosted else ()
-        return tuple(sorted({*self.latent.required_columns, *boosted}))
+        return self.forecaster.required_columns
 
     @property
     def digest(self) -> str:
@@ -109,14 +99,10 @@ class Bundle:
 
         Returns
         -------
-        DataFrame of shape (n_customers, 4), indexed like signals
-            Columns expected_purchases (purchase days), p_alive, churn_probability (both in
-            [0, 1]) and expected_value (money).
+        DataFrame of shape (n_customers, 9), indexed like signals
+            The columns of `ValueForecaster.forecast`.
         """
-        forecast = self.latent.forecast(signals, self.facts["horizon_days"])
-        if self.boosted is None:
-            return forecast
-        return forecast.assign(**self.boosted.forecast(signals))
+        return self.forecaster.forecast(signals)
 
     def save(self, folder: Path) -> Path:
         """Write the bundle to a new folder, at once.
@@ -135,12 +121,15 @@ class Bundle:
         ------
         FileExistsError
             If there is something in the folder.
+        BundleError
+            If the bundle is larger than 5 MB. Nothing is written then.
         """
         if folder.exists() and any(folder.iterdir()):
             raise FileExistsError(f"{folder} is not empty, and a bundle is never changed.")
         files = self._files()
         manifest = self._manifest(files)
         files[_MANIFEST] = _rendered(manifest | {"digest": _digest(manifest)})
+        _check_size(files)
         partial = folder.with_name(f".{folder.name}.{secrets.token_hex(8)}")
         try:
             for name, content in files.items():
@@ -173,24 +162,32 @@ class Bundle:
         """
         manifest = _read_manifest(folder)
         files = {name: _read_file(folder, name, facts) for name, facts in manifest["files"].items()}
-        if "latent.json" not in files:
-            raise BundleError(f"{folder / _MANIFEST} names no latent.json.")
-        latent = LatentValueModel.from_state(json.loads(files["latent.json"]))
-        boosted = _restored_boosted(files) if "boosted.json" in files else None
-        return cls(manifest["name"], latent, boosted, facts=manifest["facts"])
+        if _FORECASTER not in files:
+            raise BundleError(f"{folder / _MANIFEST} names no {_FORECASTER}.")
+        return cls(manifest["name"], _restored(files), facts=manifest["facts"])
 
     def _files(self) -> dict[str, bytes]:
-        files = {"latent.json": _rendered(self.latent.to_state())}
-        if self.boosted is not None:
-            state = self.boosted.to_state()
-            boosters = state.pop("boosters")
-            files["boosted.json"] = _rendered(state)
-            files |= {f"boosters/{head}.txt": text.encode() for head, text in boosters.items()}
-        return files
+        state = self.forecaster.to_state()
+        texts = {
+            f"boosters/{part}/{head}.txt": text.encode()
+            for part, boosted in state["boosted"].items()
+            for head, text in boosted.pop("boosters").items()
+        }
+        return {_FORECASTER: _rendered(state), **texts}
 
     def _manifest(self, files: Mapping[str, bytes]) -> dict[str, Any]:
         described = {name: _described(content) for name, content in files.items()}
         return {"format": FORMAT, "name": self.name, "facts": self.facts, "files": described}
+
+
+def _check_size(files: Mapping[str, bytes]) -> None:
+    size = sum(map(len, files.values()))
+    if size > _MAX_BYTES:
+        largest = max(files, key=lambda name: len(files[name]))
+        raise BundleError(
+            f"A bundle must be at most {_MAX_BYTES / 1e6:.0f} MB. Got {size / 1e6:.1f} MB instead, "
+            f"most of it in {largest} ({len(files[largest]) / 1e6:.1f} MB); fit a smaller model."
+        )
 
 
 def _described(content: bytes) -> dict[str, object]:
@@ -221,6 +218,11 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         raise BundleError(f"{path} is not a manifest.") from None
     if not isinstance(manifest, dict) or not isinstance(manifest.get("format"), int):
         raise BundleError(f"{path} is not a manifest.")
+    if manifest["format"] < FORMAT:
+        raise BundleError(
+            f"{path} has format {manifest['format']}, which this version no longer reads. "
+            f"'worth train' makes a model of format {FORMAT}."
+        )
     if manifest["format"] > FORMAT:
         raise BundleError(
             f"{path} has format {manifest['format']}; this version reads up to {FORMAT}. "
@@ -251,11 +253,12 @@ def _read_file(folder: Path, name: str, facts: Mapping[str, Any]) -> bytes:
     return content
 
 
-def _restored_boosted(files: Mapping[str, bytes]) -> BoostedValueModel:
-    prefix, suffix = "boosters/", ".txt"
-    boosters = {
-        name.removeprefix(prefix).removesuffix(suffix): content.decode()
-        for name, content in files.items()
-        if name.startswith(prefix)
-    }
-    return BoostedValueModel.from_state(json.loads(files["boosted.json"]) | {"boosters": boosters})
+def _restored(files: Mapping[str, bytes]) -> ValueForecaster:
+    state = json.loads(files[_FORECASTER])
+    for part, boosted in state["boosted"].items():
+        boosted["boosters"] = {
+            PurePosixPath(name).stem: content.decode()
+            for name, content in files.items()
+            if PurePosixPath(name).parent == PurePosixPath("boosters", part)
+        }
+    return ValueForecaster.from_state(state)

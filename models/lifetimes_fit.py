@@ -14,7 +14,7 @@ import numpy as np
 
 from models.base import FloatArray
 
-__all__ = ["Converged", "converged_parameters"]
+__all__ = ["Converged", "converged_parameters", "silence"]
 
 
 class Converged(NamedTuple):
@@ -33,7 +33,14 @@ class Converged(NamedTuple):
 
 
 @contextlib.contextmanager
-def _silence() -> Iterator[None]:
+def silence() -> Iterator[None]:
+    """Keep what lifetimes warns and prints from the caller.
+
+    Yields
+    ------
+    None
+        While it is quiet.
+    """
     with (
         warnings.catch_warnings(),
         np.errstate(all="ignore"),
@@ -68,7 +75,7 @@ def converged_parameters(
         None where no penalty helps.
     """
     for penalty in penalties:
-        with _silence():
+        with silence():
             parameters = _parameters(fitter, penalty, data)
         if parameters and accept(parameters):
             return Converged(parameters, float(penalty))

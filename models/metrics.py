@@ -18,6 +18,8 @@ __all__ = [
     "decile_mape",
     "mae",
     "normalised_gini",
+    "pinball_loss",
+    "poisson_deviance",
     "purchase_metrics",
     "r2",
     "rmse",
@@ -28,7 +30,7 @@ __all__ = [
 
 _TWEEDIE_POWER = 1.5
 # A prediction of 0 for someone who buys would cost an infinite deviance.
-_TWEEDIE_FLOOR = 0.001
+_FLOOR = 0.001
 _N_GROUPS = 10
 
 
@@ -202,8 +204,64 @@ def tweedie_deviance(actual: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
         return math.nan
     mean = y.mean()
     deviance = metrics.mean_tweedie_deviance
-    known = deviance(y, np.maximum(p, _TWEEDIE_FLOOR * mean), power=_TWEEDIE_POWER)
+    known = deviance(y, np.maximum(p, _FLOOR * mean), power=_TWEEDIE_POWER)
     return float(known / deviance(y, np.full(len(y), mean), power=_TWEEDIE_POWER))
+
+
+def poisson_deviance(actual: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
+    """Give the Poisson deviance, relative to predicting the overall mean.
+
+    It is proper for a mean count. Predictions are floored at 0.001 of the mean.
+
+    Parameters
+    ----------
+    actual, predicted : array-like of shape (n_customers,)
+        What came and what was expected.
+
+    Returns
+    -------
+    float
+        In [0, inf); 1 knows nothing. NaN where nothing came or all actual values are equal.
+
+    Examples
+    --------
+    >>> poisson_deviance([0, 4], [2, 2])
+    1.0
+    """
+    y, p = _pair(actual, predicted)
+    if y.sum() <= 0 or np.ptp(y) == 0:
+        return math.nan
+    mean = y.mean()
+    known = metrics.mean_poisson_deviance(y, np.maximum(p, _FLOOR * mean))
+    return float(known / metrics.mean_poisson_deviance(y, np.full(len(y), mean)))
+
+
+def pinball_loss(actual: npt.ArrayLike, predicted: npt.ArrayLike, quantile: float) -> float:
+    """Give the pinball loss of a quantile, as a share of the mean of what came.
+
+    It is proper for the quantile: least where that share of outcomes lies below the prediction.
+
+    Parameters
+    ----------
+    actual, predicted : array-like of shape (n_customers,)
+        What came and the quantile that was expected.
+    quantile : float
+        Which, in (0, 1).
+
+    Returns
+    -------
+    float
+        In [0, inf); NaN where the total is not positive, or a quantile is not known.
+
+    Examples
+    --------
+    >>> pinball_loss([0, 2], [1, 1], 0.5)
+    0.5
+    """
+    y, p = _pair(actual, predicted)
+    if y.sum() <= 0 or np.isnan(p).any():
+        return math.nan
+    return float(metrics.mean_pinball_loss(y, p, alpha=quantile) / y.mean())
 
 
 def decile_mape(actual: npt.ArrayLike, predicted: npt.ArrayLike) -> float:
@@ -272,13 +330,14 @@ def purchase_metrics(actual: npt.ArrayLike, predicted: npt.ArrayLike) -> dict[st
     Returns
     -------
     dict of float
-        Keys purchases_mae, purchases_rmse, purchases_r2 and purchases_bias.
+        Keys purchases_mae, purchases_rmse, purchases_r2, purchases_bias and purchases_poisson.
     """
     return {
         "purchases_mae": mae(actual, predicted),
         "purchases_rmse": rmse(actual, predicted),
         "purchases_r2": r2(actual, predicted),
         "purchases_bias": bias(actual, predicted),
+        "purchases_poisson": poisson_deviance(actual, predicted),
     }
 
 

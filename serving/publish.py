@@ -1,8 +1,9 @@
 """Score everyone and publish at once: readers see the old set or the new one, never a mix."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -25,6 +26,9 @@ __all__ = ["Publication", "PublishError", "publish", "score_customers"]
 
 # The one readers see, and the one before it: they may still be turning its pages.
 _SETS_KEPT = 2
+# So long after its horizon has passed is the first set of a month kept: a year of monthly forecasts
+# can be held against what came, and one month more for the comparison to be made in.
+_MONTHS_KEPT = 13
 
 
 class PublishError(ValueError):
@@ -176,8 +180,8 @@ def score_customers(
             "p_alive": forecast["p_alive"],
             "churn_probability": forecast["churn_probability"],
             "clv_expected": forecast["expected_value"] * factor,
-            "clv_lower": float("nan"),
-            "clv_upper": float("nan"),
+            "clv_lower": forecast["value_lower"] * factor,
+            "clv_upper": forecast["value_upper"] * factor,
             "days_since_last_purchase": signals["days_since_last_purchase"].astype("int32"),
             "tier": policy.assign(signals.join(forecast)),
         }
@@ -230,6 +234,32 @@ def _insert_scores(staged: sa.TableClause, set_id: int, facts: dict[str, object]
 
 
 def _remove_old_sets(store: Store) -> None:
-    newest = sa.select(SCORE_SETS.c.id).order_by(SCORE_SETS.c.id.desc()).limit(_SETS_KEPT)
+    """Remove the scores of sets that nobody reads and that are not kept to be judged."""
+    # An order dated into the future must not end the time of a set.
+    last_day = min(store.last_day(), day_of(datetime.now(UTC).date()))
+    sets = sa.select(SCORE_SETS.c.id, SCORE_SETS.c.as_of, SCORE_SETS.c.horizon_days)
+    has_scores = sa.exists().where(SCORES.c.set_id == SCORE_SETS.c.id)
     with store.writing() as connection:
-        connection.execute(sa.delete(SCORES).where(SCORES.c.set_id.not_in(newest)))
+        found = connection.execute(sets.where(has_scores).order_by(SCORE_SETS.c.id)).all()
+        newest = [row.id for row in found[-_SETS_KEPT:]]
+        kept = [*newest, *_firsts_of_months(found, last_day)]
+        connection.execute(sa.delete(SCORES).where(SCORES.c.set_id.not_in(kept)))
+
+
+def _firsts_of_months(sets: Sequence[Any], last_day: int) -> list[int]:
+    """Find the set published first for each month, until its time to be judged is over.
+
+    The one published first, because a later one of the same month may know more than its day did.
+    """
+    firsts: dict[tuple[int, int], Any] = {}
+    for row in sets:
+        day = date_of(row.as_of)
+        firsts.setdefault((day.year, day.month), row)
+    return [
+        row.id for row in firsts.values() if last_day <= _last_day_kept(row.as_of, row.horizon_days)
+    ]
+
+
+def _last_day_kept(as_of: int, horizon_days: int) -> int:
+    end = pd.Timestamp(date_of(as_of + horizon_days)) + pd.DateOffset(months=_MONTHS_KEPT)
+    return day_of(end.date())

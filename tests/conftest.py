@@ -1,6 +1,7 @@
 import os
 import shutil
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 
 import mlflow
@@ -9,8 +10,13 @@ import pytest
 from hypothesis import settings as hypothesis_settings
 
 from features.cleaning import FIELDS, clean
+from features.engines.duckdb import compute_signals
 from features.ledger import Ledger, day_of
+from features.pipeline import signals_digest
 from features.sources import Source, read, read_dataframe
+from models.bundle import Bundle
+from models.value.forecaster import ValueForecaster
+from models.value.latent import LatentValueModel
 from serving.publish import publish
 from serving.registry import load_champion
 from serving.store import SQLiteStore
@@ -85,6 +91,50 @@ def tracking(_laid_mlflow: Path, tmp_path: Path) -> Tracking:
     """An MLflow store without a run."""
     shutil.copy(_laid_mlflow, tmp_path / "mlflow.db")
     return Tracking(f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path / "mlflow-artifacts")
+
+
+@pytest.fixture(scope="session")
+def _small_model(cdnow: Ledger) -> Callable[[int], tuple[ValueForecaster, pd.DataFrame]]:
+    """Fit a model on so many customers of CDNOW, once; with their signals."""
+    signals = compute_signals(cdnow, cdnow.last_day)
+
+    @cache
+    def fit(n_customers: int) -> tuple[ValueForecaster, pd.DataFrame]:
+        known = signals.head(n_customers)
+        return ValueForecaster(LatentValueModel().fit(known), horizon_days=90), known
+
+    return fit
+
+
+@pytest.fixture
+def register(
+    tracking: Tracking, _small_model: Callable[[int], tuple[ValueForecaster, pd.DataFrame]]
+) -> Callable[..., Bundle]:
+    """Register a small model of CDNOW with these facts, as the training job would."""
+
+    def make(
+        *,
+        n_customers: int = 200,
+        loss: float = 1.5,
+        into: Tracking = tracking,
+        **facts: object,
+    ) -> Bundle:
+        forecaster, signals = _small_model(n_customers)
+        known = {
+            "horizon_days": 90,
+            "value_basis": "revenue",
+            "as_of": "1998-06-30",
+            "signals_digest": signals_digest(),
+            "grade": "B",
+        }
+        bundle = Bundle("latent", forecaster, facts=known | facts)
+        with into.run("test", {}):
+            into.log_candidate("naive", {"value_tweedie": 2.0, "value_gini": 0.1})
+            into.log_candidate("latent", {"value_tweedie": loss, "value_gini": 0.5})
+            into.register(bundle, signals)
+        return bundle
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -1,14 +1,27 @@
 """Panels: the signals of a past day, and what customers did after it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+from joblib import Parallel, delayed
 
 from features.engines.duckdb import compute_outcomes, compute_signals
 from features.ledger import Ledger
 
-__all__ = ["Panel", "ValueBasis", "build_panel", "outcomes_for", "stack", "value_basis_of"]
+__all__ = [
+    "Panel",
+    "ValueBasis",
+    "build_panel",
+    "build_panels",
+    "outcomes_for",
+    "sampled",
+    "value_basis_of",
+]
 
 ValueBasis = Literal["gross_margin", "revenue"]
 
@@ -107,19 +120,57 @@ def outcomes_for(
     return pd.DataFrame({"purchases": outcomes["purchases"], "value": outcomes[basis]})
 
 
-def stack(panels: list[Panel]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Put panels on top of each other.
+def build_panels(
+    ledger: Ledger, origins: Sequence[int], horizon_days: int, basis: ValueBasis
+) -> dict[int, Panel]:
+    """Build a panel for each past day, side by side.
 
     Parameters
     ----------
-    panels : list of Panel
-        At least one.
+    ledger : Ledger
+        The clean tables.
+    origins : sequence of int
+        The days.
+    horizon_days : int
+        Length of the window after each.
+    basis : {"gross_margin", "revenue"}
+        What value counts.
 
     Returns
     -------
-    tuple of (DataFrame, DataFrame)
-        Signals and outcomes, row by row alike.
+    dict of int to Panel
+        By origin.
     """
-    signals = pd.concat([panel.signals for panel in panels], ignore_index=True)
-    outcomes = pd.concat([panel.outcomes for panel in panels], ignore_index=True)
-    return signals, outcomes
+    # Threads, because DuckDB lets go of the interpreter and the ledger need not be copied.
+    panels = Parallel(n_jobs=-1, prefer="threads")(
+        delayed(build_panel)(ledger, origin, horizon_days, basis) for origin in origins
+    )
+    return dict(zip(origins, panels, strict=True))
+
+
+def sampled(ledger: Ledger, most: int) -> Ledger:
+    """Keep some of the customers with all their rows: the same ones each time.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        The clean tables.
+    most : int
+        How many customers to keep at most, 1 or more.
+
+    Returns
+    -------
+    Ledger
+        Those whose ids have the lowest hashes; the ledger itself where it holds no more.
+    """
+    customers = pc.unique(ledger.order_lines["customer_id"])
+    if len(customers) <= most:
+        return ledger
+    hashes = pd.util.hash_array(customers.to_numpy(zero_copy_only=False))
+    kept = customers.take(pa.array(np.argsort(hashes, kind="stable")[:most]))
+    return Ledger(
+        {
+            name: rows.filter(pc.is_in(rows["customer_id"], value_set=kept))
+            for name, rows in ledger.tables.items()
+        }
+    )

@@ -6,17 +6,19 @@ from features.ledger import Ledger, date_of
 
 __all__ = ["Plan", "TrainingError", "known_ledger", "plan_origins"]
 
-# A complete test needs a horizon to learn from, one to test on, and half of one to look back over.
-_HORIZONS_FOR_A_FULL_TEST = 2.5
-# Origins stand a quarter of a horizon apart; eight of them reach back two horizons.
-_ORIGINS_PER_HORIZON = 4
-_MOST_ORIGINS = 8
-# With one customer there is nothing to learn from another.
-_FEWEST_CUSTOMERS = 2
+# A complete test needs a window to learn from, one to test on, and half of one to look back over.
+_WINDOWS_FOR_A_TEST = 2.5
+# Origins stand a quarter of a window apart; six of them reach back a window and a half.
+_ORIGINS_PER_WINDOW = 4
+_MOST_LEARNING = 6
+# The last complete window, the same season in years before, and half a window earlier.
+_MOST_TESTS = 3
+_DAYS_A_YEAR = 365
+_YEARS_BACK = 2
 
 
 class TrainingError(ValueError):
-    """Raised where a ledger cannot carry a forecast of this horizon."""
+    """Raised where a ledger cannot carry a forecast."""
 
 
 @dataclass(frozen=True)
@@ -29,27 +31,57 @@ class Plan:
         The last day known; everything later is unseen.
     horizon_days : int
         How far the forecast is to reach.
-    test_origin : int
-        The day the candidates forecast from in the tournament.
-    test_days : int
-        How far they forecast in it: the horizon, or less where the history is short.
-    learning_origins : tuple of int
-        Days whose whole horizon lies before the test, for candidates that learn from outcomes.
-    final_origins : tuple of int
-        Days whose whole horizon lies before `as_of`, for the winner's last fit.
+    window_days : int
+        Over how many days outcomes are counted, in training and in the tournament: the horizon, or
+        less where the history is short.
+    origins : tuple of int
+        Past days whose whole window lies before `as_of`, latest first.
+    test_origins : tuple of int
+        Those of them that the candidates forecast from, latest first; each has origins to learn
+        from. None where the history is too short.
     """
 
     as_of: int
     horizon_days: int
-    test_origin: int
-    test_days: int
-    learning_origins: tuple[int, ...]
-    final_origins: tuple[int, ...]
+    window_days: int
+    origins: tuple[int, ...]
+    test_origins: tuple[int, ...]
 
     @property
     def is_full_test(self) -> bool:
         """Whether the tournament is over the whole horizon."""
-        return self.test_days == self.horizon_days
+        return bool(self.test_origins) and self.window_days == self.horizon_days
+
+    def learning_origins(self, end: int) -> tuple[int, ...]:
+        """Name the origins to learn from where everything after a day is unseen.
+
+        Parameters
+        ----------
+        end : int
+            That day.
+
+        Returns
+        -------
+        tuple of int
+            Latest first; their windows end on `end` or before it.
+        """
+        known = [origin for origin in self.origins if origin + self.window_days <= end]
+        return tuple(known[:_MOST_LEARNING])
+
+    def is_same_season(self, origin: int) -> bool:
+        """Say whether a window lies in the season of the one to be forecast.
+
+        Parameters
+        ----------
+        origin : int
+            The last day before the window.
+
+        Returns
+        -------
+        bool
+            Whether it starts whole years before `as_of`.
+        """
+        return origin < self.as_of and (self.as_of - origin) % _DAYS_A_YEAR == 0
 
 
 def known_ledger(ledger: Ledger, as_of: int) -> Ledger:
@@ -95,50 +127,32 @@ def plan_origins(ledger: Ledger, as_of: int, horizon_days: int) -> Plan:
     Returns
     -------
     Plan
-        With no learning origins where the history is too short for them.
-
-    Raises
-    ------
-    TrainingError
-        If the ledger holds one customer, one day, or less history than the horizon.
+        With no test origins where the history is too short for them.
     """
     first_day = ledger.first_day
     history = as_of - first_day + 1
-    _check(ledger, as_of=as_of, history=history, horizon_days=horizon_days)
-    is_full = history >= _HORIZONS_FOR_A_FULL_TEST * horizon_days
-    test_days = horizon_days if is_full else max(1, history // 3)
-    test_origin = as_of - test_days
-    return Plan(
-        as_of=as_of,
-        horizon_days=horizon_days,
-        test_origin=test_origin,
-        test_days=test_days,
-        learning_origins=_origins(first_day, test_origin, horizon_days) if is_full else (),
-        final_origins=_origins(first_day, as_of, horizon_days) if is_full else (),
+    window = max(1, min(horizon_days, int(history / _WINDOWS_FOR_A_TEST)))
+    # Rounded up, so that a window is a whole number of steps or a little less.
+    step = -(-window // _ORIGINS_PER_WINDOW)
+    earliest = max(first_day, first_day + window // 2 - (_ORIGINS_PER_WINDOW - 1))
+    reach = window * _MOST_LEARNING // _ORIGINS_PER_WINDOW + _YEARS_BACK * _DAYS_A_YEAR + window
+    origins = tuple(
+        day for day in range(as_of - window, earliest - 1, -step) if day >= as_of - window - reach
     )
+    # The same season to the day: a window that misses or holds one great day more is another.
+    same = {as_of - years * _DAYS_A_YEAR for years in range(1, _YEARS_BACK + 1)}
+    same = {day for day in same if day <= as_of - window and day >= earliest}
+    origins = tuple(sorted({*origins, *same}, reverse=True))
+    plan = Plan(as_of, horizon_days, window, origins, ())
+    testable = [day for day in origins if plan.learning_origins(day)]
+    return Plan(as_of, horizon_days, window, origins, _tests(plan, testable))
 
 
-def _check(ledger: Ledger, *, as_of: int, history: int, horizon_days: int) -> None:
-    first, last = date_of(as_of - history + 1), date_of(as_of)
-    if history <= 1:
-        raise TrainingError(
-            f"The ledger covers one day, {first}. A forecast needs customers who had time to come "
-            "back: load a longer history."
-        )
-    if history < horizon_days:
-        raise TrainingError(
-            f"The horizon of {horizon_days} days is longer than the history of {history} days "
-            f"({first} to {last}). Choose a shorter horizon_days, or load a longer history."
-        )
-    if ledger.n_customers < _FEWEST_CUSTOMERS:
-        raise TrainingError(
-            "The ledger holds one customer. A model learns from the differences between customers: "
-            "load more of them."
-        )
-
-
-def _origins(first_day: int, end: int, horizon_days: int) -> tuple[int, ...]:
-    earliest = first_day + horizon_days // 2
-    step = max(1, horizon_days // _ORIGINS_PER_HORIZON)
-    days = range(end - horizon_days, earliest - 1, -step)
-    return tuple(days[:_MOST_ORIGINS])
+def _tests(plan: Plan, testable: list[int]) -> tuple[int, ...]:
+    """Choose among the days that can be tested on; the last one first."""
+    if not testable:
+        return ()
+    half = max(1, plan.window_days // 2)
+    chosen = [testable[0], *(day for day in testable if plan.is_same_season(day))]
+    chosen += [day for day in testable if testable[0] - day in range(half, 2 * half + 1)]
+    return tuple(sorted(list(dict.fromkeys(chosen))[:_MOST_TESTS], reverse=True))

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from features.ledger import Ledger, date_of
+from training.album import draw_album
 from training.backtest import Fitted, fit
-from training.pictures import draw_calibration, draw_gain_curve
-from training.plan import known_ledger, plan_origins
-from training.tournament import LOSS, Tournament
+from training.grade import Grade
+from training.plan import known_ledger
 from training.tracking import Tracking
 
 __all__ = ["Trained", "train"]
@@ -45,7 +45,7 @@ def train(
     random_state: int = 0,
     report: Callable[[str], None] = lambda _: None,
 ) -> Trained:
-    """Let the candidates compete, register the winner, and promote it if it beats the baseline.
+    """Let the candidates compete, register the winner, and promote it if its grade allows it.
 
     Parameters
     ----------
@@ -72,7 +72,7 @@ def train(
     Raises
     ------
     TrainingError
-        If the ledger cannot carry a forecast of this horizon. Nothing is registered then.
+        If the ledger cannot carry a forecast. Nothing is registered then.
     TrackingError
         If MLflow does not answer.
     """
@@ -83,7 +83,7 @@ def train(
         "random_state": random_state,
     }
     # Refused before anything is touched, and MLflow asked before the work that it is to keep.
-    plan_origins(known_ledger(ledger, as_of), as_of, horizon_days)
+    known_ledger(ledger, as_of)
     report("reaching MLflow")
     tracking.check()
     fitted = fit(
@@ -92,30 +92,24 @@ def train(
     tournament, facts = fitted.tournament, fitted.bundle.facts
     params |= {name: facts[name] for name in ("value_basis", "ledger_fingerprint", "n_customers")}
     params |= {"signals_digest": facts["signals_digest"], "winner": tournament.winner.name}
-    params |= {"test_days": tournament.plan.test_days}
+    params |= {"window_days": facts["window_days"], "grade": fitted.grade.letter}
     report("logging to MLflow")
     with tracking.run(f"train {params['as_of']}", params) as run_id:
         for entry in tournament.entries:
             tracking.log_candidate(entry.name, entry.metrics)
-        forecasts = {entry.name: entry.forecast for entry in tournament.entries}
-        outcomes = tournament.test.outcomes
-        pictures = {
-            "calibration": draw_calibration(
-                tournament.winner.forecast, outcomes, currency=currency
-            ),
-            "gain": draw_gain_curve(forecasts, outcomes),
-        }
-        tracking.log_result(tournament.winner.metrics, pictures)
+        pictures = draw_album(fitted, known_ledger(ledger, as_of), currency=currency)
+        tracking.log_result(tournament.metrics, pictures)
         report("registering the model")
         version = tracking.register(fitted.bundle, fitted.signals)
-        if tournament.beats_baseline:
-            tracking.promote(version, _reason(tournament))
-    return Trained(fitted, run_id, version, is_champion=tournament.beats_baseline)
+        is_champion = _may_serve(fitted.grade, tracking)
+        if is_champion:
+            tracking.promote(version, fitted.grade.reason)
+    return Trained(fitted, run_id, version, is_champion=is_champion)
 
 
-def _reason(tournament: Tournament) -> str:
-    winner, baseline = tournament.winner, tournament.baseline
-    return (
-        f"{winner.name} beats {baseline.name} on {LOSS}: {winner.loss:.4g} against "
-        f"{baseline.loss:.4g} over {tournament.plan.test_days} days."
+def _may_serve(grade: Grade, tracking: Tracking) -> bool:
+    """Promote what beats the baseline; and, where nothing serves yet, what nobody can judge."""
+    return grade.may_serve or (
+        grade.letter == "insufficient"
+        and not any(version.is_champion for version in tracking.versions())
     )

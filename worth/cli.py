@@ -5,7 +5,7 @@ from typing import NoReturn
 
 import typer
 
-from worth.commands import data, demos, service, signals, training
+from worth.commands import data, demos, explanation, models, monitoring, service, signals, training
 from worth.commands.options import err
 
 __all__ = ["app", "main"]
@@ -26,14 +26,17 @@ for command in (
     data.ingest,
     data.check,
     signals.signals,
+    explanation.explain,
     data.view,
     training.train,
     training.backtest,
     service.score,
     service.serve,
+    monitoring.monitor,
 ):
     app.command()(command)
 app.add_typer(service.keys_app, name="keys")
+app.add_typer(models.models_app, name="models")
 
 
 def main() -> NoReturn:

@@ -14,7 +14,10 @@ from rich.table import Table
 from features.sources import SourceError
 
 __all__ = [
+    "drivers_table",
+    "factors_table",
     "facts_table",
+    "figures_rows",
     "figures_table",
     "frame_table",
     "list_table",
@@ -120,9 +123,28 @@ def figures_table(title: str, figures: Mapping[str, Mapping[str, float]]) -> Tab
     table.add_column("figure")
     for model in figures:
         table.add_column(model, justify="right")
-    for name, meaning in _FIGURES.items():
-        table.add_row(meaning, *(_figure(name, metrics[name]) for metrics in figures.values()))
+    for meaning, cells in figures_rows(figures):
+        table.add_row(meaning, *cells)
     return table
+
+
+def figures_rows(figures: Mapping[str, Mapping[str, float]]) -> list[tuple[str, list[str]]]:
+    """Write the figures that models are compared by.
+
+    Parameters
+    ----------
+    figures : mapping of str to mapping of str to float
+        Figures by model.
+
+    Returns
+    -------
+    list of (str, list of str)
+        What a figure means, and its value by model.
+    """
+    return [
+        (meaning, [_figure(name, metrics[name]) for metrics in figures.values()])
+        for name, meaning in _FIGURES.items()
+    ]
 
 
 def _figure(name: str, value: float) -> str:
@@ -210,6 +232,72 @@ def list_table(target_list: Mapping[str, Any], title: str) -> Table:
             str(customer["days_since_last_purchase"]),
         )
     return table
+
+
+def factors_table(
+    rows: Iterable[tuple[str, float, object, object, str]],
+    *,
+    base: float,
+    expected: float,
+    currency: str,
+) -> Table:
+    """Lay out what one customer's expected value is made of.
+
+    Parameters
+    ----------
+    rows : iterable of (str, float, object, object, str)
+        Signal, money it adds, the customer's value, the typical customer's, meaning.
+    base : float
+        What a typical customer is worth, in money.
+    expected : float
+        What this one is: the base and all rows.
+    currency : str
+        Of the money.
+
+    Returns
+    -------
+    rich.table.Table
+        For a console.
+    """
+    table = _table("Why: a typical customer's expected value, and what differs here")
+    for name in ("signal", currency, "here", "typical"):
+        table.add_column(name, justify="left" if name == "signal" else "right")
+    table.add_column("meaning")
+    table.add_row("a typical customer", f"{base:,.2f}", "", "", "The median of every signal.")
+    for name, amount, value, typical, meaning in rows:
+        table.add_row(name, f"{amount:+,.2f}", _known(value), _known(typical), meaning)
+    table.add_row("expected value", f"{expected:,.2f}", "", "", "The sum.", style="bold")
+    return table
+
+
+def drivers_table(title: str, rows: pd.DataFrame, currency: str) -> Table:
+    """Lay out what drives the expected value of a company's customers.
+
+    Parameters
+    ----------
+    title : str
+        Above it.
+    rows : DataFrame of shape (n_signals, 4)
+        Columns signal, mean_absolute, mean_signed and total, in money.
+    currency : str
+        Of the money.
+
+    Returns
+    -------
+    rich.table.Table
+        For a console.
+    """
+    table = _table(title)
+    table.add_column("signal")
+    for name in ("moves a customer by", "adds to the mean", "adds to them all"):
+        table.add_column(f"{name}, {currency}", justify="right")
+    for name, size, mean, total in rows.itertuples(index=False):
+        table.add_row(str(name), f"{size:,.2f}", f"{mean:+,.2f}", f"{total:+,.0f}")
+    return table
+
+
+def _known(value: object) -> str:
+    return "-" if value is None else _text(value)
 
 
 def signals_table(title: str, rows: Iterable[tuple[str, object, str]]) -> Table:

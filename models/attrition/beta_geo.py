@@ -1,31 +1,264 @@
 """The BG/NBD model: customers buy at random and may leave after each purchase."""
 
-from collections.abc import Sequence
-from typing import ClassVar, Self
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
-import pandas as pd
-from scipy.linalg import eigh_tridiagonal
-from scipy.special import betaln, expit, gammaln
-from sklearn.utils.validation import check_is_fitted
+from scipy.special import digamma, gammaln
 
-from models.attrition.history import PurchaseHistory
-from models.attrition.nbd import NBDModel
-from models.base import FloatArray, Model, check_horizon, check_penalties
-from models.lifetimes_fit import converged_parameters
+from models.attrition.history import IntArray, PurchaseHistory
+from models.attrition.model import AttritionModel
+from models.attrition.process import PurchaseProcess, softplus
+from models.attrition.quadrature import beta_nodes
+from models.base import FloatArray
 
-__all__ = ["BetaGeoModel"]
+__all__ = ["BetaGeoModel", "BetaGeoProcess"]
 
 # Gauss-Jacobi nodes for the mean over p: exact to 1e-9 for horizons up to ten times alpha + T; at a
 # hundred times, too low by 5e-4 for light buyers and by 5e-2 at 5,000 purchases.
 _N_NODES = 48
-# A mean dropout probability below this takes 10,000 purchases to lose a customer: nobody leaves.
-_SMALLEST_DROPOUT = 1e-4
-# Akaike: a and b must earn one unit of log-likelihood each over the NBD model, which has neither.
-_SMALLEST_GAIN = 2.0
+# A draw of p may round to 0, of which numpy draws no waiting time.
+_SMALLEST_P = 1e-15
 
 
-class BetaGeoModel(Model):
+@dataclass(frozen=True)
+class BetaGeoProcess(PurchaseProcess):
+    """Purchases at a rate lambda, each repeat purchase the last with probability p.
+
+    These are the equations of `BetaGeoModel`. Of a customer alive at T, p is beta(a, b + k),
+    where k is how often the customer stayed.
+
+    Parameters
+    ----------
+    r, alpha : float
+        Shape and rate (days) of the purchase rates, in (0, inf).
+    a, b : float
+        Parameters of the dropout probability, in (0, inf).
+    """
+
+    a: float
+    b: float
+
+    # How often a customer might have left before the first repeat purchase.
+    first_chances: ClassVar[int] = 0
+
+    @property
+    def dropout(self) -> float:
+        """Mean probability of leaving at a purchase."""
+        return self.a / (self.a + self.b)
+
+    def log_odds_left(self, history: PurchaseHistory) -> FloatArray:
+        """Log of the odds of having left; minus infinity where there was no chance to.
+
+        Parameters
+        ----------
+        history : PurchaseHistory
+            Customers.
+
+        Returns
+        -------
+        array of shape (n_rows,)
+            In [-inf, inf).
+        """
+        quiet = np.log1p((history.T - history.t_x) / (self.alpha + history.t_x))
+        return self._log_odds(history.x, quiet)
+
+    def log_count(self, x: FloatArray) -> FloatArray:
+        """Log-likelihood's terms that depend on x alone: buying, and staying each time.
+
+        Parameters
+        ----------
+        x : array of shape (n_counts,)
+            Repeat purchase days, whole numbers.
+
+        Returns
+        -------
+        array of shape (n_counts,)
+            In (-inf, inf).
+        """
+        a, b, k = self.a, self.b, x + self.first_chances
+        staying = gammaln(b + k) - gammaln(b) - (gammaln(a + b + k) - gammaln(a + b))
+        stayed: FloatArray = super().log_count(x) + staying
+        return stayed
+
+    def count_score(self, x: FloatArray) -> FloatArray:
+        """Differentiate `log_count` by the parameters (n_parameters, n_counts).
+
+        Parameters
+        ----------
+        x : array of shape (n_counts,)
+            Repeat purchase days, whole numbers.
+
+        Returns
+        -------
+        array of shape (n_parameters, n_counts)
+            By parameter.
+        """
+        a, b, k = self.a, self.b, x + self.first_chances
+        by_a = digamma(a + b) - digamma(a + b + k)
+        by_b = by_a + digamma(b + k) - digamma(b)
+        return np.vstack([super().count_score(x), by_a, by_b])
+
+    def row_score(self, history: PurchaseHistory) -> tuple[float, FloatArray]:
+        """Weighted sum of `log_silence`, and its derivatives by the parameters.
+
+        Parameters
+        ----------
+        history : PurchaseHistory
+            Customers.
+
+        Returns
+        -------
+        (float, array of shape (n_parameters,))
+            The sum and its derivatives.
+        """
+        x, t_x, T, weight = history.x, history.t_x, history.T, history.weight
+        quiet = np.log1p((T - t_x) / (self.alpha + t_x))
+        bonus, left = softplus(self._log_odds(x, quiet))
+        left *= weight
+        value, gradient = super().row_score(history)
+        sooner = (T - t_x) / ((self.alpha + T) * (self.alpha + t_x))
+        by_r = gradient[0] + left @ quiet
+        by_alpha = gradient[1] - left @ ((self.r + x) * sooner)
+        by_b = -(left @ (1 / (self.b + self._stays(x) - 1)))
+        score = np.array([by_r, by_alpha, left.sum() / self.a, by_b])
+        return value + float(weight @ bonus), score
+
+    def rate_if_alive(self, history: PurchaseHistory, ahead: FloatArray) -> FloatArray:
+        """Expect purchases a day of customers alive at T, at times ahead of it.
+
+        Parameters
+        ----------
+        history : PurchaseHistory
+            Customers.
+        ahead : array of shape (n_rows, n_times)
+            Days after T, in [0, inf).
+
+        Returns
+        -------
+        array of shape (n_rows, n_times)
+            Purchases a day, in [0, inf).
+        """
+        share = ahead / (self.alpha + history.T)[:, None]  # (n_rows, n_times)
+        staying = np.zeros(share.shape)
+        for x in np.unique(history.x):
+            rows = np.flatnonzero(history.x == x)
+            for p, weight in zip(*self._p_nodes(x), strict=True):
+                staying[rows] += weight * np.exp(-(self.r + x + 1) * np.log1p(p * share[rows]))
+        return super().rate_if_alive(history, ahead) * staying
+
+    def purchases_if_alive(self, history: PurchaseHistory, horizon: FloatArray) -> FloatArray:
+        """Expect the purchases of customers alive at T: Eq 10 from [1] as a mean over p.
+
+        Given lambda and p, they are (1 - exp(-lambda p t)) / p. Over lambda ~ gamma(r + x,
+        alpha + T) that is (1 - (1 + p t / (alpha + T))^-(r + x)) / p, which is smooth, positive
+        and bounded; its mean over p ~ beta(a, b + k) needs no hypergeometric function, which
+        overflows at high x and cancels where a is near 1.
+
+        Parameters
+        ----------
+        history : PurchaseHistory
+            Customers.
+        horizon : array of shape (n_rows,)
+            Days after T, in [0, inf).
+
+        Returns
+        -------
+        array of shape (n_rows,)
+            In [0, inf).
+        """
+        expected = np.empty(len(history))
+        share = horizon / (self.alpha + history.T)
+        for x in np.unique(history.x):
+            rows = np.flatnonzero(history.x == x)
+            p, weight = self._p_nodes(x)  # (_N_NODES,)
+            reach = np.log1p(np.outer(share[rows], p))
+            expected[rows] = -np.expm1(-(self.r + x) * reach) @ (weight / p)
+        return np.minimum(expected, super().purchases_if_alive(history, horizon))
+
+    def probabilities_if_alive(
+        self, history: PurchaseHistory, horizon: FloatArray, most: int
+    ) -> FloatArray:
+        """Give P(N = 0 .. most) of customers alive at T: Eq 8 from [1], given the past.
+
+        N is n if the customer stays n - 1 times and either leaves at the n-th of more purchases,
+        or would make n in all.
+
+        Parameters
+        ----------
+        history : PurchaseHistory
+            Customers.
+        horizon : array of shape (n_rows,)
+            Days after T, in [0, inf).
+        most : int
+            The largest number asked about, 0 or more.
+
+        Returns
+        -------
+        array of shape (n_rows, most + 1)
+            Each in [0, 1].
+        """
+        events = super().probabilities_if_alive(history, horizon, most)
+        more = np.maximum(1 - np.cumsum(events, axis=1), 0.0)  # P(more than n)
+        a, b = self.a, self.b + self._survived(history.x)
+        n = np.arange(most + 1.0)
+        # P(staying n times), and the share of p that leaves at the n-th chance: beta functions.
+        leaves = (a / (a + b[:, None] + n))[:, :most]  # at the next chance, having stayed n times
+        stays = np.cumprod(np.hstack([np.ones((len(b), 1)), 1 - leaves]), axis=1)
+        events[:, 1:] *= stays[:, :-1]
+        events[:, 1:] += more[:, 1:] * stays[:, :-1] * leaves
+        return events
+
+    def draw_if_alive(
+        self,
+        history: PurchaseHistory,
+        horizon: FloatArray,
+        n_draws: int,
+        chance: np.random.Generator,
+    ) -> IntArray:
+        """Draw the purchases within the horizon (n_rows, n_draws) of customers alive at T.
+
+        Given that a customer is alive, lambda and p are independent, gamma and beta: the draws
+        are exact.
+
+        Parameters
+        ----------
+        history : PurchaseHistory
+            Customers.
+        horizon : array of shape (n_rows,)
+            Days after T, in [0, inf).
+        n_draws : int
+            Draws per customer, 1 or more.
+        chance : Generator
+            Where chance comes from.
+
+        Returns
+        -------
+        array of shape (n_rows, n_draws)
+            Whole numbers, 0 or more.
+        """
+        events = super().draw_if_alive(history, horizon, n_draws, chance)
+        b = (self.b + self._survived(history.x))[:, None]
+        p = chance.beta(self.a, b, size=events.shape)
+        return np.minimum(events, chance.geometric(np.maximum(p, _SMALLEST_P)))
+
+    def _survived(self, x: FloatArray) -> FloatArray:
+        """How often a customer alive at T did not leave."""
+        return x + self.first_chances
+
+    def _stays(self, x: FloatArray) -> FloatArray:
+        """How often a customer could have left, 1 in place of 0 for the formulas' sake."""
+        return np.maximum(x + self.first_chances, 1.0)
+
+    def _log_odds(self, x: FloatArray, quiet: FloatArray) -> FloatArray:
+        odds = np.log(self.a / (self.b + self._stays(x) - 1)) + (self.r + x) * quiet
+        return odds if self.first_chances else np.where(x > 0, odds, -np.inf)
+
+    def _p_nodes(self, x: float) -> tuple[FloatArray, FloatArray]:
+        return beta_nodes(self.a, self.b + x + self.first_chances, _N_NODES)
+
+
+class BetaGeoModel(AttritionModel):
     """Beta-geometric / NBD model of repeat purchases [1]_, with a way out where nobody leaves.
 
     It assumes that
@@ -39,14 +272,8 @@ class BetaGeoModel(Model):
     A customer who bought once is alive for certain under 3. Judge silence by `p_no_purchase`,
     not by `1 - p_alive`.
 
-    Where the fit does not converge, or leaving cannot be told from buying rarely, the model is
-    the NBD model (a = 0) and says so. NBD is as good there, and on any ledger where p is near 0.
-
-    Parameters
-    ----------
-    penalties : sequence of float
-        Weights of a squared penalty on the parameters, each in [0, inf), tried in this order
-        until one converges.
+    Where leaving cannot be told from buying rarely, the model is the NBD model (a = 0) and says
+    so. NBD is as good there, and on any ledger where p is near 0.
 
     Attributes
     ----------
@@ -58,8 +285,8 @@ class BetaGeoModel(Model):
         Whether this is the NBD model.
     fallback_reason_ : str or None
         Why, in a sentence.
-    penalty_ : float or None
-        The penalty that converged; None in the fallback.
+    log_likelihood_ : float
+        Summed over the customers of the fit, without the priors.
 
     References
     ----------
@@ -68,228 +295,18 @@ class BetaGeoModel(Model):
 
     Examples
     --------
+    >>> import pandas as pd
     >>> customers = pd.DataFrame({"frequency": [0, 2], "recency": [0, 30], "T": [90, 40]})
     >>> model = BetaGeoModel().fit(customers)
     >>> model.fallback_reason_
     'Two customers or more must have bought again to tell leaving from buying rarely. Found 1.'
     """
 
-    r_: float
-    alpha_: float
     a_: float
     b_: float
-    fallback_: bool
-    fallback_reason_: str | None
-    penalty_: float | None
-    _learned: ClassVar[tuple[str, ...]] = (
-        *("r_", "alpha_", "a_", "b_"),
-        *("fallback_", "fallback_reason_", "penalty_"),
-    )
 
-    def __init__(self, penalties: Sequence[float] = (0.0, 0.001, 0.01, 0.1)) -> None:
-        self.penalties = penalties
-
-    def fit(self, X: pd.DataFrame, y: object = None) -> Self:
-        """Learn how customers buy and leave, by maximum likelihood.
-
-        Parameters
-        ----------
-        X : DataFrame of shape (n_customers, n_columns)
-            With columns frequency, recency, T.
-        y : object
-            Ignored.
-
-        Returns
-        -------
-        Self
-            The fitted model.
-
-        Raises
-        ------
-        ValueError
-            If X is empty or not a purchase history, or a penalty is out of range.
-        """
-        del y
-        check_penalties(self, self.penalties)
-        history = PurchaseHistory.of(X, self, at_least=1).collapsed()
-        n_repeaters = int(history.weight[history.x > 0].sum())
-        if n_repeaters < 2:
-            return self._fall_back(
-                X,
-                "Two customers or more must have bought again to tell leaving from buying rarely. "
-                f"Found {n_repeaters}.",
-            )
-        converged = converged_parameters(
-            "BetaGeoFitter",
-            self.penalties,
-            frequency=history.x,
-            recency=history.t_x,
-            T=history.T,
-            weights=history.weight,
-        )
-        if converged is None:
-            return self._fall_back(X, f"No penalty of {list(self.penalties)} converged.")
-        found = converged.parameters
-        self.r_, self.alpha_, self.a_, self.b_ = (found[name] for name in ("r", "alpha", "a", "b"))
-        self.fallback_, self.fallback_reason_, self.penalty_ = False, None, converged.penalty
-        doubt = self._doubt(X)
-        return self._fall_back(X, doubt) if doubt else self
-
-    def expected_purchases(self, X: pd.DataFrame, horizon_days: float) -> FloatArray:
-        """Expect each customer's number of purchases within the horizon.
-
-        Parameters
-        ----------
-        X : DataFrame of shape (n_customers, n_columns)
-            With columns frequency, recency, T.
-        horizon_days : float
-            Days to look ahead, in [0, inf).
-
-        Returns
-        -------
-        array of shape (n_customers,)
-            Purchase days, in [0, (r + frequency) / (alpha + T) * horizon_days].
-        """
-        history = self._history(X, horizon_days)
-        rate = (self.r_ + history.x) / (self.alpha_ + history.T)
-        if self.fallback_:
-            return rate * horizon_days
-        return self._p_alive(history) * self._purchases_if_alive(history, horizon_days)
-
-    def p_alive(self, X: pd.DataFrame) -> FloatArray:
-        """Give the probability that each customer has not left by as_of.
-
-        Parameters
-        ----------
-        X : DataFrame of shape (n_customers, n_columns)
-            With columns frequency, recency, T.
-
-        Returns
-        -------
-        array of shape (n_customers,)
-            Probabilities in [0, 1]; 1 for those who bought once, and for all in the fallback.
-        """
-        return self._p_alive(self._history(X))
-
-    def p_no_purchase(self, X: pd.DataFrame, horizon_days: float) -> FloatArray:
-        """Give the probability of no purchase within the horizon: churn.
-
-        An alive customer can only leave at a purchase, so silence is having left, or being alive
-        with no event of the purchase process.
-
-        Parameters
-        ----------
-        X : DataFrame of shape (n_customers, n_columns)
-            With columns frequency, recency, T.
-        horizon_days : float
-            Days to look ahead, in [0, inf).
-
-        Returns
-        -------
-        array of shape (n_customers,)
-            Probabilities in [0, 1].
-        """
-        history = self._history(X, horizon_days)
-        silence = -np.log1p(horizon_days / (self.alpha_ + history.T))
-        return 1.0 + self._p_alive(history) * np.expm1((self.r_ + history.x) * silence)
-
-    def log_likelihood(self, X: pd.DataFrame) -> float:
-        """Sum the log-likelihood over customers, without the penalty.
-
-        Parameters
-        ----------
-        X : DataFrame of shape (n_customers, n_columns)
-            With columns frequency, recency, T.
-
-        Returns
-        -------
-        float
-            Comparable with that of the other attrition models, in days.
-        """
-        history = self._history(X).collapsed()
-        x, T = history.x, history.T
-        # The likelihood of [1] with the powers of alpha and alpha + T taken out: no overflow.
-        buying = gammaln(self.r_ + x) - gammaln(self.r_) - x * np.log(self.alpha_ + T)
-        likelihood = buying - self.r_ * np.log1p(T / self.alpha_)
-        if not self.fallback_:
-            staying = betaln(self.a_, self.b_ + x) - betaln(self.a_, self.b_)
-            likelihood += staying + np.logaddexp(0.0, self._log_odds_left(history))
-        return float(history.weight @ likelihood)
-
-    def _history(self, X: pd.DataFrame, horizon_days: float = 0.0) -> PurchaseHistory:
-        check_is_fitted(self)
-        check_horizon(self, horizon_days)
-        return PurchaseHistory.of(X, self)
-
-    def _fall_back(self, X: pd.DataFrame, reason: str) -> Self:
-        nbd = NBDModel().fit(X)
-        self.r_, self.alpha_, self.a_, self.b_ = nbd.r_, nbd.alpha_, 0.0, 1.0
-        self.fallback_, self.fallback_reason_, self.penalty_ = True, reason, None
-        return self
-
-    def _doubt(self, X: pd.DataFrame) -> str | None:
-        """Say why the fit does not show that customers leave, if it does not."""
-        dropout = self.a_ / (self.a_ + self.b_)
-        if dropout < _SMALLEST_DROPOUT:
-            return f"Nobody is seen to leave: the mean dropout probability is {dropout:.2g}."
-        gain = self.log_likelihood(X) - NBDModel().fit(X).log_likelihood(X)
-        if gain < _SMALLEST_GAIN:
-            return (
-                f"Leaving adds {gain:.3g} to the log-likelihood of the NBD model. "
-                f"Its two parameters must add {_SMALLEST_GAIN:g}."
-            )
-        return None
-
-    def _log_odds_left(self, history: PurchaseHistory) -> FloatArray:
-        """Log of the odds of having left; minus infinity after a single purchase."""
-        x = history.x
-        quiet = np.log((self.alpha_ + history.T) / (self.alpha_ + history.t_x))
-        leaving = np.log(self.a_) - np.log(self.b_ + np.maximum(x, 1) - 1)
-        return np.where(x > 0, leaving + (self.r_ + x) * quiet, -np.inf)
-
-    def _p_alive(self, history: PurchaseHistory) -> FloatArray:
-        if self.fallback_:
-            return np.ones(len(history.x))
-        alive: FloatArray = expit(-self._log_odds_left(history))
-        return alive
-
-    def _purchases_if_alive(self, history: PurchaseHistory, horizon_days: float) -> FloatArray:
-        """Expect the purchases of customers alive at T: Eq 10 from [1] as a mean over p.
-
-        Given lambda and p, they are (1 - exp(-lambda p t)) / p. Over lambda ~ gamma(r + x,
-        alpha + T) that is (1 - (1 + p t / (alpha + T))^-(r + x)) / p, which is smooth, positive
-        and bounded; its mean over p ~ beta(a, b + x) needs no hypergeometric function, which
-        overflows at high x and cancels where a is near 1.
-        """
-        expected = np.empty(len(history.x))
-        for x in np.unique(history.x):
-            rows = np.flatnonzero(history.x == x)
-            p, weight = _beta_nodes(self.a_, self.b_ + x)  # (_N_NODES,)
-            T, of_row = np.unique(history.T[rows], return_inverse=True)
-            reach = np.log1p(np.outer(horizon_days / (self.alpha_ + T), p))  # (n_T, _N_NODES)
-            expected[rows] = (-np.expm1(-(self.r_ + x) * reach) @ (weight / p))[of_row]
-        return expected
-
-
-def _beta_nodes(a: float, b: float) -> tuple[FloatArray, FloatArray]:
-    """Nodes in (0, 1) and weights with sum 1 for means over a beta(a, b) distribution.
-
-    Gauss-Jacobi quadrature by the eigenvalues of the Jacobi matrix [1]_. The weights come out as
-    probabilities, so nothing overflows at a or b in the thousands.
-
-    References
-    ----------
-    .. [1] Golub, G. H. and Welsch, J. H. (1969), "Calculation of Gauss Quadrature Rules",
-       Mathematics of Computation 23.
-    """
-    k = np.arange(1.0, _N_NODES)
-    u, v = b - 1.0, a - 1.0  # exponents of 1 - p and of p
-    total = 2 * k + u + v
-    diagonal = np.append((v - u) / (u + v + 2), (v * v - u * u) / (total * (total + 2)))
-    # At k = 1 a factor of u + v + 1 cancels, which may be 0.
-    rising, falling = k + u + v, total - 1
-    rising[0] = falling[0] = 1.0
-    square = 4 * k * (k + u) * (k + v) * rising / (total**2 * (total + 1) * falling)
-    nodes, vectors = eigh_tridiagonal((1 + diagonal) / 2, np.sqrt(square) / 2)
-    # Rounding may take the first node to 0 or below, where the integrand is flat but not defined.
-    return np.clip(nodes, 1e-12, 1.0), vectors[0] ** 2
+    _process = BetaGeoProcess
+    _parameters = ("r", "alpha", "a", "b")
+    _starts = ((0.0, 1.0), (-1.5, 0.0), (0.5, 3.0))
+    _no_dropout = (0.0, 1.0)
+    _learned = ("r_", "alpha_", "a_", "b_", *AttritionModel._outcome)

@@ -1,43 +1,57 @@
-"""Value by gradient boosting on all signals: the challenger of the latent models."""
+"""Value by gradient boosting on all signals, with what latent attrition expects in hand."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import ModuleType
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from joblib import Parallel, delayed
+from scipy.special import expit, logit
 from sklearn.utils.validation import check_is_fitted
 
 from models.base import FloatArray, Model, check_parameter, is_number
 
-__all__ = ["BoostedValueModel"]
+__all__ = ["BASE_COLUMNS", "HEADS", "BoostedValueModel"]
 
+BASE_COLUMNS = ("expected_purchases", "churn_probability", "expected_value")
+HEADS = ("active", "purchases", "spend")
 _OBJECTIVES: Mapping[str, dict[str, object]] = {
     "active": {"objective": "binary"},
     "purchases": {"objective": "poisson"},
-    "value": {"objective": "tweedie", "tweedie_variance_power": 1.5},
+    "spend": {"objective": "gamma"},
 }
 _N_TREES = 150
+# The longer a customer is silent, all else equal, the less is to come.
+_FALLING = {"days_since_last_purchase", "silence_ratio"}
+# Days of the calendar say when, not who: no day of training comes again.
+_CALENDAR = {"first_purchase_day", "last_purchase_day"}
+# Scores this close to 0 or 1 say no more; their logits would drown what the trees add.
+_SMALLEST_P = 1e-4
+# A thousand rows take less time on one thread than it takes to wake another.
+_ROWS_FOR_THREADS = 10_000
 
 
 class BoostedValueModel(Model):
-    """LightGBM [1]_ on signals: purchases, churn and value within one horizon.
+    """LightGBM [1]_ on signals and a latent forecast: purchases, churn and value within a window.
 
-    Three heads: whether there is a purchase (binary), how many (Poisson), and the value (Tweedie
-    of power 1.5, which suits money with many zeros). Purchases and value are then levelled, so that
-    over the training rows their sums are the actual sums. Assumptions:
+    Value is modelled in two parts, because spend is heavy-tailed and often zero: whether there is a
+    purchase (binary), and what is spent where there is (gamma). A third head counts purchase days
+    (Poisson). Purchases and value are then levelled, so that over the training rows their sums are
+    the actual sums. Assumptions:
 
     1. signals relate to outcomes as they did in training, season and trend included;
-    2. there are some hundred customers with outcomes. With fewer, or with purchase histories as
-       the only signals, `LatentValueModel` is better.
+    2. there are some hundred customers with outcomes. With fewer `LatentValueModel` is better;
+    3. more silence, all else equal, never raises a forecast: the trees are monotone in it.
 
     Parameters
     ----------
-    horizon_days : float
+    window_days : float
         Days over which the outcomes were counted, in (0, inf).
-    features : sequence of str or None
-        The columns to learn from; None means all numeric ones.
+    is_correction : bool
+        Whether the latent forecast is the offset that the trees correct; else it is a signal among
+        the others.
     random_state : int
         Seed of the sampling of rows and columns, in [0, 2**31).
     n_jobs : int
@@ -46,14 +60,15 @@ class BoostedValueModel(Model):
     Attributes
     ----------
     feature_names_in_ : list of str
-        The columns learned from, sorted.
+        The signals learned from, sorted.
     boosters_ : dict of str
         LightGBM text by head; heads with one outcome only have none.
     constants_ : dict of float
         The one outcome of those heads.
+    unit_ : float
+        Mean value of a row with a purchase and value: spend is learned in units of it, in money.
     levels_ : dict of float
-        Factors that level purchases and value (which is learned in units of its mean), in
-        [0, inf).
+        Factors that level purchases and value, in [0, inf).
 
     References
     ----------
@@ -64,28 +79,30 @@ class BoostedValueModel(Model):
     --------
     >>> X = pd.DataFrame({"frequency": range(10), "note": "not a number"})
     >>> y = pd.DataFrame({"purchases": range(10), "value": 5.0})
-    >>> model = BoostedValueModel(horizon_days=90).fit(X, y)
+    >>> base = pd.DataFrame(1.0, index=X.index, columns=BASE_COLUMNS)
+    >>> model = BoostedValueModel(window_days=90).fit(X, y, base=base)
     >>> model.feature_names_in_
     ['frequency']
-    >>> model.forecast(X)["expected_value"].round(6).unique().tolist()
-    [5.0]
+    >>> bool(abs(model.forecast(X, base)["expected_value"].sum() - 50.0) < 1e-6)
+    True
     """
 
     feature_names_in_: list[str]
     boosters_: dict[str, str]
     constants_: dict[str, float]
+    unit_: float
     levels_: dict[str, float]
-    _learned: ClassVar[tuple[str, ...]] = ("feature_names_in_", "constants_", "levels_")
+    _learned: ClassVar[tuple[str, ...]] = ("feature_names_in_", "constants_", "unit_", "levels_")
 
     def __init__(
         self,
-        horizon_days: float,
-        features: Sequence[str] | None = None,
+        window_days: float,
+        is_correction: bool = False,
         random_state: int = 0,
         n_jobs: int = 1,
     ) -> None:
-        self.horizon_days = horizon_days
-        self.features = features
+        self.window_days = window_days
+        self.is_correction = is_correction
         self.random_state = random_state
         self.n_jobs = n_jobs
 
@@ -94,7 +111,19 @@ class BoostedValueModel(Model):
         """The signals needed, in no special order."""
         return tuple(self.feature_names_in_)
 
-    def fit(self, X: pd.DataFrame, y: pd.DataFrame) -> Self:
+    @property
+    def names_learned_from(self) -> tuple[str, ...]:
+        """What the columns of `contributions` are: the signals, then the latent forecast."""
+        return (*self.feature_names_in_, *_LATENT)
+
+    def fit(
+        self,
+        X: pd.DataFrame,
+        y: pd.DataFrame,
+        *,
+        base: pd.DataFrame,
+        sample_weight: npt.ArrayLike | None = None,
+    ) -> Self:
         """Learn the outcomes of customers from their signals.
 
         Parameters
@@ -102,8 +131,12 @@ class BoostedValueModel(Model):
         X : DataFrame of shape (n_rows, n_columns)
             Signals; NaN where not known. A customer may stand for several days.
         y : DataFrame of shape (n_rows, n_columns)
-            Outcomes within the horizon, in the order of X: columns purchases (purchase days, in
+            Outcomes within the window, in the order of X: columns purchases (purchase days, in
             [0, inf)) and value (money, may be negative).
+        base : DataFrame of shape (n_rows, 3)
+            What the latent model expects within the window: columns `BASE_COLUMNS`.
+        sample_weight : array-like of shape (n_rows,), optional
+            How much each row counts, above 0; all alike where not given.
 
         Returns
         -------
@@ -119,37 +152,51 @@ class BoostedValueModel(Model):
         """
         self._check_parameters()
         purchases, value = _outcomes(y, n_rows=len(X))
-        self.feature_names_in_ = _feature_names(X, self.features)
-        rows = self._matrix(X)
+        self.feature_names_in_ = _feature_names(X)
+        spends = (purchases > 0) & (value > 0)
+        self.unit_ = float(value[spends].mean()) if spends.any() else 1.0
+        rows, offsets = self._matrix(X, base), self.offsets(base)
+        weight = np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight, float)
+        everyone = np.ones(len(rows), dtype=bool)
+        spent = np.where(spends, value, 0.0)
         targets = {
-            "active": (purchases > 0).astype(float),
-            "purchases": purchases,
-            "value": _in_means(np.maximum(value, 0.0)),
+            "active": ((purchases > 0).astype(float), everyone),
+            "purchases": (purchases, everyone),
+            "spend": (spent / self.unit_, spends if spends.any() else everyone),
         }
         self.constants_ = {
-            head: float(target[0]) for head, target in targets.items() if np.ptp(target) == 0
-        }
+            head: float(target[of][0]) for head, (target, of) in targets.items()
+            if np.ptp(target[of]) == 0
+        }  # fmt: skip
         # Each head on one thread, side by side: threads within a head wait for each other at every
         # split, which on a busy machine takes ten times as long as one thread alone.
         heads = [head for head in targets if head not in self.constants_]
         texts = Parallel(n_jobs=self.n_jobs, prefer="threads")(
-            delayed(self._boost)(head, rows, targets[head]) for head in heads
+            delayed(self._boost)(
+                head, rows[of], targets[head][0][of], offset=offsets[head][of], weight=weight[of]
+            )
+            for head in heads
+            for of in [targets[head][1]]
         )
         self.boosters_ = dict(zip(heads, texts, strict=True))
         self._restore_boosters()
+        self.levels_ = {"purchases": 1.0, "value": 1.0}
+        fitted = self.forecast(X, base)
         self.levels_ = {
-            head: _level(actual, self._predict(head, rows))
-            for head, actual in (("purchases", purchases), ("value", value))
+            "purchases": _level(purchases, fitted["expected_purchases"].to_numpy(), weight),
+            "value": _level(value, fitted["expected_value"].to_numpy(), weight),
         }
         return self
 
-    def forecast(self, X: pd.DataFrame) -> pd.DataFrame:
-        """Expect what each customer does and is worth within the horizon of training.
+    def forecast(self, X: pd.DataFrame, base: pd.DataFrame) -> pd.DataFrame:
+        """Expect what each customer does and is worth within the window of training.
 
         Parameters
         ----------
         X : DataFrame of shape (n_customers, n_columns)
             Signals; NaN where not known.
+        base : DataFrame of shape (n_customers, 3)
+            What the latent model expects within the window: columns `BASE_COLUMNS`.
 
         Returns
         -------
@@ -158,14 +205,49 @@ class BoostedValueModel(Model):
             purchase, in [0, 1]) and expected_value (money, in [0, inf)).
         """
         check_is_fitted(self)
-        rows = self._matrix(X)
+        rows, offsets = self._matrix(X, base), self.offsets(base)
+        found = {head: self._predict(head, rows, offsets[head]) for head in HEADS}
         return pd.DataFrame(
             {
-                "expected_purchases": self.levels_["purchases"] * self._predict("purchases", rows),
-                "churn_probability": 1.0 - self._predict("active", rows),
-                "expected_value": self.levels_["value"] * self._predict("value", rows),
+                "expected_purchases": self.levels_["purchases"] * found["purchases"],
+                "churn_probability": 1.0 - found["active"],
+                "expected_value": self.levels_["value"]
+                * self.unit_
+                * (found["active"] * found["spend"]),
             },
             index=X.index,
+        )
+
+    def contributions(self, head: str, X: pd.DataFrame, base: pd.DataFrame) -> FloatArray:
+        """Split one head's raw score among what it learned from, exactly [1]_.
+
+        Parameters
+        ----------
+        head : {"active", "purchases", "spend"}
+            Which; the score is a logit for the first and a logarithm for the others.
+        X : DataFrame of shape (n_customers, n_columns)
+            Signals.
+        base : DataFrame of shape (n_customers, 3)
+            The latent forecast.
+
+        Returns
+        -------
+        array of shape (n_customers, n_features + 1)
+            One column a name of `names_learned_from`, and last what all customers share; the
+            offset, if there is one, is not among them.
+
+        References
+        ----------
+        .. [1] Lundberg, S. M. et al. (2020), "From local explanations to global understanding with
+           explainable AI for trees", Nature Machine Intelligence 2, algorithm 2.
+        """
+        check_is_fitted(self)
+        rows = self._matrix(X, base)
+        if head in self.constants_ or not len(rows):
+            return np.zeros((len(rows), rows.shape[1] + 1))
+        booster = self._restored[head]
+        return np.asarray(
+            booster.predict(rows, pred_contrib=True, num_threads=_threads(len(rows))), dtype=float
         )
 
     def to_state(self) -> dict[str, Any]:
@@ -198,40 +280,58 @@ class BoostedValueModel(Model):
         return model
 
     def _check_parameters(self) -> None:
-        check_parameter(
-            self,
-            "horizon_days",
-            self.horizon_days,
-            rule="a float in the range (0, inf)",
-            holds=is_number(self.horizon_days) and self.horizon_days > 0,
-        )
-        check_parameter(
-            self,
-            "random_state",
-            self.random_state,
-            rule="an int in the range [0, 2**31)",
-            holds=isinstance(self.random_state, int) and 0 <= self.random_state < 2**31,
-        )
-        check_parameter(
-            self,
-            "n_jobs",
-            self.n_jobs,
-            rule="an int in the range [1, inf)",
-            holds=isinstance(self.n_jobs, int) and self.n_jobs >= 1,
-        )
+        is_window = is_number(self.window_days) and self.window_days > 0
+        is_seed = isinstance(self.random_state, int) and 0 <= self.random_state < 2**31
+        is_count = isinstance(self.n_jobs, int) and self.n_jobs >= 1
+        for name, rule, holds in (
+            ("window_days", "a float in the range (0, inf)", is_window),
+            ("is_correction", "True or False", isinstance(self.is_correction, bool)),
+            ("random_state", "an int in the range [0, 2**31)", is_seed),
+            ("n_jobs", "an int in the range [1, inf)", is_count),
+        ):
+            check_parameter(self, name, getattr(self, name), rule=rule, holds=holds)
 
-    def _matrix(self, X: pd.DataFrame) -> FloatArray:
+    def _matrix(self, X: pd.DataFrame, base: pd.DataFrame) -> FloatArray:
         missing = [name for name in self.feature_names_in_ if name not in X.columns]
         if missing:
             raise ValueError(
                 f"BoostedValueModel needs the columns {missing}. Found {list(map(str, X.columns))}."
             )
-        columns = [
-            X[name].to_numpy(dtype=float, na_value=np.nan) for name in self.feature_names_in_
-        ]
-        return np.column_stack(columns)
+        signals = X[self.feature_names_in_].to_numpy(dtype=float, na_value=np.nan)
+        return np.column_stack([signals, *_latent_columns(base)])
 
-    def _boost(self, head: str, rows: FloatArray, target: FloatArray) -> str:
+    def offsets(self, base: pd.DataFrame) -> dict[str, FloatArray]:
+        """Give what the trees start from, as raw scores.
+
+        Parameters
+        ----------
+        base : DataFrame of shape (n_customers, 3)
+            The latent forecast: columns `BASE_COLUMNS`.
+
+        Returns
+        -------
+        dict of str to array of shape (n_customers,)
+            By head; all 0 where the model is no correction.
+        """
+        if not self.is_correction:
+            return dict.fromkeys(HEADS, np.zeros(len(base)))
+        purchases, churn, value = (base[name].to_numpy(dtype=float) for name in BASE_COLUMNS)
+        active = np.clip(1.0 - churn, _SMALLEST_P, 1.0 - _SMALLEST_P)
+        return {
+            "active": logit(active),
+            "purchases": np.log(np.maximum(purchases, _SMALLEST_P)),
+            "spend": np.log(np.maximum(value / active / self.unit_, _SMALLEST_P)),
+        }
+
+    def _boost(
+        self,
+        head: str,
+        rows: FloatArray,
+        target: FloatArray,
+        *,
+        offset: FloatArray,
+        weight: FloatArray,
+    ) -> str:
         """Train one head and give it as text; prediction goes by the text everywhere."""
         lightgbm = _lightgbm()
         settings = {
@@ -241,17 +341,20 @@ class BoostedValueModel(Model):
             "num_leaves": 7,
             # A leaf of 1 % of the rows, 20 to 200, has seen enough zeros to know their share.
             "min_data_in_leaf": int(np.clip(len(rows) // 100, 20, 200)),
+            "max_bin": 127,
             "feature_fraction": 0.7,
             "bagging_fraction": 0.8,
             "bagging_freq": 1,
             "lambda_l2": 5.0,
+            "monotone_constraints": [-int(name in _FALLING) for name in self.names_learned_from],
             "seed": self.random_state,
             "num_threads": 1,
             "deterministic": True,
             "force_row_wise": True,
             "verbosity": -1,
         }
-        dataset = lightgbm.Dataset(rows, target)
+        start = offset if self.is_correction else None
+        dataset = lightgbm.Dataset(rows, target, weight=weight, init_score=start)
         text: str = lightgbm.train(settings, dataset, _N_TREES).model_to_string()
         return text
 
@@ -261,10 +364,24 @@ class BoostedValueModel(Model):
             head: lightgbm.Booster(model_str=text) for head, text in self.boosters_.items()
         }
 
-    def _predict(self, head: str, rows: FloatArray) -> FloatArray:
+    def _predict(self, head: str, rows: FloatArray, offset: FloatArray) -> FloatArray:
         if head in self.constants_ or not len(rows):
             return np.full(len(rows), self.constants_.get(head, 0.0))
-        return np.asarray(self._restored[head].predict(rows, num_threads=1), dtype=float)
+        raw = self._restored[head].predict(rows, raw_score=True, num_threads=_threads(len(rows)))
+        score = np.asarray(raw, dtype=float) + offset
+        return np.asarray(expit(score) if head == "active" else np.exp(score), dtype=float)
+
+
+_LATENT = ("latent_purchases", "latent_churn", "latent_value", "latent_spend")
+
+
+def _latent_columns(base: pd.DataFrame) -> tuple[FloatArray, ...]:
+    purchases, churn, value = (base[name].to_numpy(dtype=float) for name in BASE_COLUMNS)
+    return purchases, churn, value, value / np.maximum(purchases, _SMALLEST_P)
+
+
+def _threads(n_rows: int) -> int:
+    return 0 if n_rows >= _ROWS_FOR_THREADS else 1
 
 
 def _lightgbm() -> ModuleType:
@@ -295,21 +412,16 @@ def _outcomes(y: pd.DataFrame, n_rows: int) -> tuple[FloatArray, FloatArray]:
     return outcomes[:, 0], outcomes[:, 1]
 
 
-def _feature_names(X: pd.DataFrame, features: Sequence[str] | None) -> list[str]:
-    if features is None:
-        features = [str(name) for name in X.select_dtypes(["number", "bool"]).columns]
-    if not features:
+def _feature_names(X: pd.DataFrame) -> list[str]:
+    numeric = X.select_dtypes(["number", "bool"])
+    names = [str(name) for name in numeric.columns[numeric.notna().any()]]
+    names = [name for name in names if name not in _CALENDAR]
+    if not names:
         raise ValueError("BoostedValueModel needs one numeric column or more.")
-    return sorted(features)
+    return sorted(names)
 
 
-def _in_means(value: FloatArray) -> FloatArray:
-    """Express money in units of its mean; LightGBM rounds labels to 32 bits."""
-    mean = value.mean()
-    return value / mean if mean > 0 else value
-
-
-def _level(actual: FloatArray, predicted: FloatArray) -> float:
+def _level(actual: FloatArray, predicted: FloatArray, weight: FloatArray) -> float:
     """Factor that makes the sum of predictions the sum of what came."""
-    total = float(predicted.sum())
-    return max(float(actual.sum()), 0.0) / total if total > 0 else 1.0
+    total = float((weight * predicted).sum())
+    return max(float((weight * actual).sum()), 0.0) / total if total > 0 else 1.0

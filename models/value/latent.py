@@ -7,8 +7,8 @@ import numpy as np
 import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
-from models.attrition.beta_geo import BetaGeoModel
-from models.attrition.history import HISTORY_COLUMNS
+from models.attrition import ATTRITION_MODELS, AttritionModel
+from models.attrition.history import HISTORY_COLUMNS, PurchaseHistory
 from models.base import FloatArray, Model, check_horizon, check_parameter, checked_frame
 from models.spend.gamma_gamma import GammaGammaModel
 
@@ -19,9 +19,9 @@ _SPEND_COLUMNS = {"n_purchase_days": "n_purchases", "mean_purchase_revenue": "me
 
 
 class LatentValueModel(Model):
-    """Expected value over a horizon: BG/NBD for purchases, Gamma-Gamma for spend.
+    """Expected value over a horizon: a model of attrition for purchases, Gamma-Gamma for spend.
 
-    It assumes what `BetaGeoModel` and `GammaGammaModel` assume, and that
+    It assumes what its model of attrition and `GammaGammaModel` assume, and that
 
     1. the first purchase day is worth what later ones are: spend is fitted on all of them;
     2. the value of a unit of purchase revenue (what is left after returns, or after the cost of
@@ -32,10 +32,12 @@ class LatentValueModel(Model):
     ----------
     value_column : {"revenue", "gross_margin"}
         What value is: revenue net of returns, or gross margin. Money, may be null for some.
+    attrition : str
+        Which model of attrition, by its name in `models.attrition.ATTRITION_MODELS`.
 
     Attributes
     ----------
-    attrition_ : BetaGeoModel
+    attrition_ : AttritionModel
         How customers buy and leave.
     spend_ : GammaGammaModel
         What they spend per purchase day.
@@ -59,14 +61,15 @@ class LatentValueModel(Model):
     ['expected_purchases', 'p_alive', 'churn_probability', 'expected_value']
     """
 
-    attrition_: BetaGeoModel
+    attrition_: AttritionModel
     spend_: GammaGammaModel
     rate_: float
     prior_revenue_: float
     _learned = ("rate_", "prior_revenue_")
 
-    def __init__(self, value_column: str = "revenue") -> None:
+    def __init__(self, value_column: str = "revenue", attrition: str = "pareto_nbd") -> None:
         self.value_column = value_column
+        self.attrition = attrition
 
     @property
     def required_columns(self) -> tuple[str, ...]:
@@ -99,6 +102,9 @@ class LatentValueModel(Model):
         rule = f"one of {list(VALUE_COLUMNS)}"
         holds = self.value_column in VALUE_COLUMNS
         check_parameter(self, "value_column", self.value_column, rule=rule, holds=holds)
+        rule = f"one of {list(ATTRITION_MODELS)}"
+        holds = self.attrition in ATTRITION_MODELS
+        check_parameter(self, "attrition", self.attrition, rule=rule, holds=holds)
         signals = self._signals(X, at_least=1)
         value = signals[self.value_column]
         if value.isna().all():
@@ -107,7 +113,7 @@ class LatentValueModel(Model):
         known = bought[value.notna()].sum()
         self.rate_ = float(value.sum() / known) if known > 0 else 1.0
         self.prior_revenue_ = float(bought.mean())
-        self.attrition_ = BetaGeoModel().fit(signals)
+        self.attrition_ = ATTRITION_MODELS[self.attrition]().fit(signals)
         self.spend_ = GammaGammaModel().fit(signals.rename(columns=_SPEND_COLUMNS))
         return self
 
@@ -130,17 +136,51 @@ class LatentValueModel(Model):
         check_is_fitted(self)
         check_horizon(self, horizon_days)
         signals = self._signals(X)
-        purchases = self.attrition_.expected_purchases(signals, horizon_days)
+        history = PurchaseHistory.of(signals, self.attrition_)
+        purchases = self.attrition_.expected_purchases(history, horizon_days)
         spend = self.spend_.expected_spend(signals.rename(columns=_SPEND_COLUMNS))
         return pd.DataFrame(
             {
                 "expected_purchases": purchases,
-                "p_alive": self.attrition_.p_alive(signals),
-                "churn_probability": self.attrition_.p_no_purchase(signals, horizon_days),
+                "p_alive": self.attrition_.p_alive(history),
+                "churn_probability": self.attrition_.p_no_purchase(history, horizon_days),
                 "expected_value": purchases * spend * self._value_rate(signals),
             },
             index=X.index,
         )
+
+    def draw(
+        self, X: pd.DataFrame, horizon_days: float, *, n_draws: int, random_state: int
+    ) -> tuple[FloatArray, FloatArray]:
+        """Draw what customers may do within the horizon, from the posterior predictive.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n_customers, n_columns)
+            With the columns `required_columns`.
+        horizon_days : float
+            Days to look ahead, in [0, inf).
+        n_draws : int
+            Draws per customer, 1 or more.
+        random_state : int
+            Seed.
+
+        Returns
+        -------
+        tuple of two arrays of shape (n_customers, n_draws)
+            Purchase days, and value (money).
+        """
+        check_is_fitted(self)
+        check_horizon(self, horizon_days)
+        signals = self._signals(X)
+        chance = np.random.default_rng(random_state)
+        purchases = self.attrition_.draw_purchases(
+            signals, horizon_days, n_draws=n_draws, random_state=chance
+        )
+        spend = self.spend_.draw_spend(
+            signals.rename(columns=_SPEND_COLUMNS), purchases, random_state=chance
+        )
+        return purchases.astype(float), spend * self._value_rate(signals)[:, None]
 
     def value_rate(self, X: pd.DataFrame) -> FloatArray:
         """Value each customer's unit of purchase revenue, shrunk to the company's rate.
@@ -184,7 +224,7 @@ class LatentValueModel(Model):
             A fitted model that predicts exactly what the original did.
         """
         model = super().from_state(state)
-        model.attrition_ = BetaGeoModel.from_state(state["attrition"])
+        model.attrition_ = ATTRITION_MODELS[model.attrition].from_state(state["attrition"])
         model.spend_ = GammaGammaModel.from_state(state["spend"])
         return model
 
@@ -199,10 +239,10 @@ class LatentValueModel(Model):
         )
 
     def _value_rate(self, signals: pd.DataFrame) -> FloatArray:
-        value, bought = signals[self.value_column], signals["purchase_revenue"]
-        weight = (bought + self.prior_revenue_).to_numpy()
-        own = (value + self.prior_revenue_ * self.rate_).to_numpy()
-        known = value.notna().to_numpy() & (weight > 0)
+        value = signals[self.value_column].to_numpy()
+        weight = signals["purchase_revenue"].to_numpy() + self.prior_revenue_
+        own = value + self.prior_revenue_ * self.rate_
+        known = ~np.isnan(value) & (weight > 0)
         rate = np.full(len(signals), self.rate_)
         rate[known] = own[known] / weight[known]
         return rate

@@ -11,7 +11,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from models.attrition import BetaGeoModel, NBDModel
+from models.attrition import ATTRITION_MODELS
 from models.base import FloatArray, Model
 from models.spend import GammaGammaModel
 from models.value import BoostedValueModel, LatentValueModel
@@ -26,22 +26,46 @@ class Case:
 
     def fit(self, X: pd.DataFrame, estimator: Model | None = None) -> Model:
         y = pd.DataFrame({"purchases": X["frequency"] // 2, "value": X["revenue"] / 3})
-        return (estimator or clone(self.estimator)).fit(X, y)
+        model = estimator or clone(self.estimator)
+        return model.fit(X, y, base=base(X)) if is_boosted(model) else model.fit(X, y)
+
+
+def is_boosted(model: Model) -> bool:
+    """Whether it is given what a latent model expects."""
+    return isinstance(model, BoostedValueModel)
+
+
+def base(X: pd.DataFrame) -> pd.DataFrame:
+    purchases = 0.1 + X["frequency"] / 4
+    return pd.DataFrame(
+        {
+            "expected_purchases": purchases,
+            "churn_probability": np.exp(-purchases),
+            "expected_value": 2 * purchases,
+        }
+    )
 
 
 def purchases(model: Model, X: pd.DataFrame) -> FloatArray:
-    columns = (model.expected_purchases(X, HORIZON), model.p_alive(X))
-    return np.column_stack((*columns, model.p_no_purchase(X, HORIZON)))
+    columns = [model.expected_purchases(X, HORIZON), model.p_alive(X)]
+    columns += [model.p_no_purchase(X, HORIZON), model.expected_next_purchase_days(X)]
+    columns += [*model.purchase_probabilities(X, HORIZON, 2).T]
+    return np.column_stack([*columns, model.discounted_purchases(X, 0.1)])
 
 
 CATALOGUE = {
-    "nbd": Case(NBDModel(), purchases),
-    "beta_geo": Case(BetaGeoModel(), purchases),
+    **{name: Case(model(), purchases) for name, model in ATTRITION_MODELS.items()},
     "gamma_gamma": Case(GammaGammaModel(), lambda model, X: model.expected_spend(X)),
     "latent": Case(
         LatentValueModel("gross_margin"), lambda model, X: model.forecast(X, HORIZON).to_numpy()
     ),
-    "boosted": Case(BoostedValueModel(HORIZON), lambda model, X: model.forecast(X).to_numpy()),
+    "boosted": Case(
+        BoostedValueModel(HORIZON), lambda model, X: model.forecast(X, base(X)).to_numpy()
+    ),
+    "corrected": Case(
+        BoostedValueModel(HORIZON, is_correction=True),
+        lambda model, X: model.forecast(X, base(X)).to_numpy(),
+    ),
 }
 
 
@@ -134,4 +158,4 @@ def test_no_customers_are_refused(case: Case, X: pd.DataFrame) -> None:
 
 def test_missing_columns_are_refused_by_name(case: Case, fitted: Model, X: pd.DataFrame) -> None:
     with pytest.raises(ValueError, match=f"{type(fitted).__name__}.*needs the columns"):
-        case.predict(fitted, X[["gross_margin"]])
+        case.predict(fitted, X[["gross_margin", "frequency"]])

@@ -68,7 +68,8 @@ def test_one_class_has_no_auc_but_a_brier_score() -> None:
 
 def test_keys_are_stable() -> None:
     assert [*metrics.purchase_metrics([1], [1])] == [
-        *("purchases_mae", "purchases_rmse", "purchases_r2", "purchases_bias")
+        *("purchases_mae", "purchases_rmse", "purchases_r2", "purchases_bias"),
+        "purchases_poisson",
     ]
     assert [*metrics.value_metrics([1], [1])] == [
         *("value_gini", "value_tweedie", "value_decile_mape", "value_wape"),

@@ -12,6 +12,7 @@ from features.ledger import Ledger
 from features.pipeline import signals_digest
 from features.sources import Source
 from models.bundle import Bundle
+from models.value.forecaster import ValueForecaster
 from models.value.latent import LatentValueModel
 from serving.app import create_app
 from serving.auth import SCOPES, Scope, create_key
@@ -53,13 +54,15 @@ def _ask(
 @pytest.fixture(scope="session")
 def champion(cdnow: Ledger) -> Champion:
     """A latent model of CDNOW, as if it came from the registry."""
-    latent = LatentValueModel().fit(compute_signals(cdnow, cdnow.last_day))
+    signals = compute_signals(cdnow, cdnow.last_day)
+    forecaster = ValueForecaster(LatentValueModel().fit(signals), horizon_days=90)
+    forecaster.presume(signals, widening=1.0, random_state=0)
     facts = {
         "horizon_days": 90,
         "value_basis": "revenue",
         "signals_digest": signals_digest(),
     }
-    return Champion("worth", "1", Bundle("latent", latent, facts=facts))
+    return Champion("worth", "1", Bundle("latent", forecaster, facts=facts))
 
 
 @pytest.fixture

@@ -55,7 +55,7 @@ def test_a_model_of_other_signals_is_refused(
 ) -> None:
     load(_ROWS)
     facts = champion.bundle.facts | {"signals_digest": "sha256:other"}
-    older = Champion("worth", "7", Bundle("latent", champion.bundle.latent, facts=facts))
+    older = Champion("worth", "7", Bundle("latent", champion.bundle.forecaster, facts=facts))
 
     with pytest.raises(PublishError, match="Version 7 of the model learned from other definitions"):
         _publish(store, older)
@@ -80,10 +80,25 @@ def test_everyone_is_scored_as_of_the_last_day(
 def test_the_value_is_discounted(store: SQLiteStore, load: Load, champion: Champion) -> None:
     load(_ROWS)
 
-    today = _publish(store, champion, discount_rate=0.0).scores["clv_expected"]
-    later = _publish(store, champion, discount_rate=0.5).scores["clv_expected"]
+    money = ["clv_expected", "clv_lower", "clv_upper"]
+    today = _publish(store, champion, discount_rate=0.0).scores[money]
+    later = _publish(store, champion, discount_rate=0.5).scores[money]
 
     assert later.to_numpy() == pytest.approx(today.to_numpy() * discount_factor(90, 0.5))
+
+
+def test_every_score_has_its_bounds(store: SQLiteStore, load: Load, champion: Champion) -> None:
+    load([(f"C{n}", day, 1.0 + n) for n in range(30) for day in (0, 3 * n)])
+
+    scores = _publish(store, champion).scores
+
+    assert (scores["clv_lower"] <= scores["clv_upper"]).all()
+    assert (scores["clv_upper"] > 0).any()
+    bounds = sa.select(SCORES.c.clv_lower, SCORES.c.clv_upper)
+    with store.reading() as connection:
+        kept = connection.execute(bounds).all()
+    assert len(kept) == 30
+    assert all(lower <= upper for lower, upper in kept)
 
 
 def test_who_opted_out_of_profiling_is_not_scored(
@@ -130,15 +145,45 @@ def test_scores_of_a_past_day_do_not_begin_in_the_future(
     assert set(_since(store).values()) == {10}
 
 
-def test_two_sets_are_kept(store: SQLiteStore, load: Load, champion: Champion) -> None:
-    load(_ROWS)
-
-    newest = [_publish(store, champion).set_id for _ in range(4)][-2:]
-
+def _kept(store: SQLiteStore) -> list[int]:
     with store.reading() as connection:
         kept = connection.execute(sa.select(SCORES.c.set_id).distinct()).scalars().all()
-        assert connection.execute(sa.select(PUBLISHED.c.set_id)).scalar_one() == newest[-1]
-    assert sorted(kept) == newest
+        last = connection.execute(sa.select(sa.func.max(SCORE_SETS.c.id))).scalar_one()
+        assert connection.execute(sa.select(PUBLISHED.c.set_id)).scalar_one() == last
+    return sorted(kept)
+
+
+def test_the_newest_two_sets_are_kept_and_the_first_of_the_month(
+    store: SQLiteStore, load: Load, champion: Champion
+) -> None:
+    load(_ROWS)
+
+    sets = [_publish(store, champion).set_id for _ in range(5)]
+
+    assert _kept(store) == [sets[0], *sets[-2:]]
+
+
+def test_the_first_set_of_every_month_is_kept_until_its_forecast_is_judged(
+    store: SQLiteStore, load: Load, champion: Champion
+) -> None:
+    load(_ROWS)
+    # Days 3 and 9 are in January 2024, 35 and 38 in February.
+    january, _, february, _ = (
+        _publish(store, champion, as_of=_DAY_0 + day).set_id for day in (3, 9, 35, 38)
+    )
+
+    def kept_when_the_ledger_ends_on(day: int) -> list[int]:
+        load([*_ROWS, ("B", day, 900.0)])
+        newest = [_publish(store, champion).set_id for _ in range(2)]
+        assert set(newest) <= set(_kept(store))
+        return [set_id for set_id in _kept(store) if set_id <= 4]
+
+    # The horizon of 90 days ends on 2024-04-03 and 2024-05-05; 13 months later it is over.
+    may_3, june_5 = 365 + 1 + 31 + 28 + 31 + 30 + 2, 365 + 1 + 31 + 28 + 31 + 30 + 31 + 4
+    assert kept_when_the_ledger_ends_on(may_3) == [january, february]
+    assert kept_when_the_ledger_ends_on(may_3 + 1) == [february]
+    assert kept_when_the_ledger_ends_on(june_5) == [february]
+    assert kept_when_the_ledger_ends_on(june_5 + 1) == []
 
 
 _READER = """

@@ -61,9 +61,9 @@ def test_the_champion_is_loaded_and_a_changed_byte_is_refused_by_file_name(
 
     client = mlflow.MlflowClient(registered.uri, registry_uri=registered.uri)
     location = urlsplit(client.get_model_version_download_uri("worth", "1")).path
-    (file,) = Path(location).rglob("latent.json")
+    (file,) = Path(location).rglob("forecaster.json")
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
     file.write_bytes(content)
-    with pytest.raises(BundleError, match=r"latent\.json was changed after it was written"):
+    with pytest.raises(BundleError, match=r"forecaster\.json was changed after it was written"):
         load_champion(registered.uri)

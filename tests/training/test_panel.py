@@ -1,9 +1,11 @@
 from datetime import date
 
+import pandas as pd
+import pyarrow.compute as pc
 import pytest
 
 from features.ledger import Ledger, day_of
-from training.panel import build_panel, outcomes_for, stack, value_basis_of
+from training.panel import build_panel, build_panels, outcomes_for, sampled, value_basis_of
 
 
 def test_the_panel_of_cdnow_has_the_published_holdout(cdnow: Ledger) -> None:
@@ -43,7 +45,33 @@ def test_value_is_margin_where_costs_are_known_and_revenue_elsewhere(ledger_of) 
     assert value_basis_of(ledger_of(lines[1:])) == "revenue"
 
 
-def test_stacked_panels_keep_signals_and_outcomes_together(cdnow: Ledger) -> None:
-    panels = [build_panel(cdnow, cdnow.first_day + days, 30, "revenue") for days in (60, 90)]
-    signals, outcomes = stack(panels)
-    assert len(signals) == len(outcomes) == sum(len(panel.signals) for panel in panels)
+def test_panels_of_several_days_are_those_of_each_day(cdnow: Ledger) -> None:
+    days = [cdnow.first_day + 90, cdnow.first_day + 60]
+    panels = build_panels(cdnow, days, 30, "revenue")
+    assert list(panels) == days
+    for day in days:
+        alone = build_panel(cdnow, day, 30, "revenue")
+        pd.testing.assert_frame_equal(panels[day].signals, alone.signals)
+        pd.testing.assert_frame_equal(panels[day].outcomes, alone.outcomes)
+    assert build_panels(cdnow, [], 30, "revenue") == {}
+
+
+def test_a_sample_holds_so_many_customers_with_all_their_rows(cdnow: Ledger) -> None:
+    sample = sampled(cdnow, 100)
+    kept = sample.order_lines["customer_id"].unique()
+    whole = cdnow.order_lines.filter(pc.is_in(cdnow.order_lines["customer_id"], kept))
+    assert sample.n_customers == 100
+    assert sample.order_lines.equals(whole)
+
+
+def test_a_sample_keeps_the_same_customers_each_time(cdnow: Ledger) -> None:
+    few, more, later = (
+        set(ledger.order_lines["customer_id"].to_pylist())
+        for ledger in (sampled(cdnow, 50), sampled(cdnow, 100), sampled(sampled(cdnow, 99), 50))
+    )
+    assert few < more
+    assert later == few
+
+
+def test_a_ledger_that_is_small_enough_is_its_own_sample(cdnow: Ledger) -> None:
+    assert sampled(cdnow, cdnow.n_customers) is cdnow

@@ -3,7 +3,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from pathlib import Path
 
@@ -11,7 +11,9 @@ import httpx
 import pytest
 
 from features.ledger import Ledger, day_of
+from models.bundle import Bundle
 from serving.registry import load_champion
+from training.promote import promote, read_manifest, roll_back
 from training.tracking import Tracking, TrackingError
 from training.train import train
 
@@ -54,6 +56,24 @@ def test_a_tracking_server_keeps_runs_and_models(
     assert load_champion(server).bundle.digest == trained.fitted.bundle.digest
     assert not (tmp_path / "unused").exists()
     assert list((tmp_path / "served").rglob("bundle.json"))
+
+
+def test_a_tracking_server_promotes_and_rolls_back(
+    register: Callable[..., Bundle], server: str, tmp_path: Path
+) -> None:
+    tracking = Tracking(server, tmp_path / "unused")
+    bundles = [register(into=tracking), register(into=tracking, n_customers=100)]
+
+    promote(tracking, "1", "the first")
+    promote(tracking, "challenger", "the second")
+    assert load_champion(server).bundle.digest == bundles[1].digest
+    roll_back(tracking, "the first was better")
+    assert load_champion(server).bundle.digest == bundles[0].digest
+
+    newest, oldest = tracking.versions()
+    assert read_manifest(tracking, newest)["digest"] == bundles[1].digest
+    assert tracking.figures(newest.run_id)["latent"]["value_tweedie"] == 1.5
+    assert [one.reason for one in oldest.promotions] == ["the first", "the first was better"]
 
 
 def test_a_server_that_is_away_is_told_of_before_the_work(cdnow: Ledger, tmp_path: Path) -> None:

@@ -10,6 +10,10 @@ from training.tracking import Tracking
 from training.train import train
 
 _AS_OF = day_of(date(1998, 3, 31))
+_PICTURES = [
+    *("frequency_recency", "importance", "gain", "calibration"),
+    *("reliability", "coverage", "tracking"),
+]
 
 
 def test_a_champion_is_registered_with_its_run(cdnow: Ledger, tracking: Tracking) -> None:
@@ -20,15 +24,16 @@ def test_a_champion_is_registered_with_its_run(cdnow: Ledger, tracking: Tracking
     run = client.get_run(trained.run_id)
     assert run.data.params["as_of"] == "1998-03-31"
     assert run.data.params["ledger_fingerprint"].startswith("sha256:")
-    assert run.data.metrics["churn_auc"] == pytest.approx(
-        trained.fitted.tournament.winner.metrics["churn_auc"]
-    )
+    assert run.data.params["grade"] == trained.fitted.bundle.facts["grade"] == "A"
+    for name, figure in trained.fitted.tournament.metrics.items():
+        assert run.data.metrics[name] == pytest.approx(figure)
     children = client.search_runs(
         [run.info.experiment_id], f"tags.mlflow.parentRunId = '{trained.run_id}'"
     )
-    assert {child.data.params["candidate"] for child in children} == {"naive", "latent", "boosted"}
+    candidates = {entry.name for entry in trained.fitted.tournament.entries}
+    assert {child.data.params["candidate"] for child in children} == candidates
     pictures = {item.path for item in client.list_artifacts(trained.run_id, "pictures")}
-    assert pictures == {"pictures/calibration.png", "pictures/gain.png"}
+    assert pictures == {f"pictures/{name}.png" for name in _PICTURES}
     for alias in ("challenger", "champion"):
         assert client.get_model_version_by_alias("worth", alias).version == int(trained.version)
 
@@ -67,3 +72,23 @@ def test_training_twice_gives_the_same_model(cdnow: Ledger, tracking: Tracking) 
         for _ in range(2)
     }
     assert len(digests) == 1
+
+
+def test_what_nobody_can_judge_serves_only_where_nothing_does(
+    ledger_of,
+    tracking: Tracking,  # type: ignore[no-untyped-def]
+) -> None:
+    rows = [{"customer_id": who, "ordered_at": "2020-01-01", "revenue": 5.0} for who in "abc"]
+    ledger = ledger_of(rows)
+
+    trained = [
+        train(ledger, tracking, as_of=ledger.last_day, horizon_days=days, currency="EUR")
+        for days in (30, 60)
+    ]
+
+    assert [result.fitted.grade.letter for result in trained] == ["insufficient"] * 2
+    assert [result.is_champion for result in trained] == [True, False]
+    client = mlflow.MlflowClient(tracking.uri, registry_uri=tracking.uri)
+    assert int(client.get_model_version_by_alias("worth", "champion").version) == 1
+    pictures = {item.path for item in client.list_artifacts(trained[0].run_id, "pictures")}
+    assert pictures == {"pictures/frequency_recency.png", "pictures/importance.png"}

@@ -30,7 +30,7 @@ def test_the_demo_shows_each_step_and_running_it_twice_adds_nothing(tmp_path: Pa
 
     for title in (
         "1. Ledger: CDNOW",
-        "Backtest: from ",
+        "Backtest: ",
         "is champion now",
         "Tiers",
         "as of 1998-06-30",

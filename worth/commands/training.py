@@ -67,6 +67,7 @@ def run_train(settings: Settings, *, as_of: date | None = None) -> int:
     ledger = open_store(settings).read_ledger()
     day = day_of(as_of) if as_of else ledger.last_day
 
+    from training.tournament import LOSSES
     from training.tracking import Tracking
     from training.train import train as run
 
@@ -80,18 +81,30 @@ def run_train(settings: Settings, *, as_of: date | None = None) -> int:
     )
     tournament = trained.fitted.tournament
     plan = tournament.plan
-    figures = {entry.name: entry.metrics for entry in tournament.entries}
-    title = f"Backtest: from {date_of(plan.test_origin)}, {plan.test_days} days ahead"
-    out.print(reports.figures_table(title, figures))
-    for remark in tournament.remarks:
+    if tournament.trials:
+        shown = [tournament.baseline, *map(tournament.winner_of, LOSSES)]
+        figures = {entry.name: entry.metrics for entry in shown}
+        days = ", ".join(str(date_of(origin)) for origin in plan.test_origins)
+        title = f"Backtest: {plan.window_days} days from {days} (means)"
+        out.print(reports.figures_table(title, figures))
+    facts, grade = trained.fitted.bundle.facts, trained.fitted.grade
+    for remark in facts["remarks"]:
         out.print(f"Note: {remark}", highlight=False)
+    total = facts["total"]
+    out.print(
+        f"Expected of all customers in {plan.horizon_days} days: {total['expected']:,.0f} "
+        f"{settings.currency}, four times in five between {total['lower']:,.0f} and "
+        f"{total['upper']:,.0f}.",
+        highlight=False,
+    )
+    out.print(f"Grade {grade.letter}. {grade.reason}", highlight=False)
     name = f"Version {trained.version} ({tournament.winner.name}) of model 'worth'"
     if trained.is_champion:
-        out.print(f"{name} beats the baseline and is champion now.")
+        out.print(f"{name} is champion now.")
         return 0
     out.print(
-        f"{name} does not beat the baseline '{tournament.baseline.name}' and stays challenger; "
-        "the champion, if there is one, is unchanged. More history or a shorter horizon may help."
+        f"{name} stays challenger; the champion, if there is one, is unchanged. "
+        "More history or a shorter horizon may help."
     )
     return _EXIT_NOT_PROMOTED
 
@@ -147,8 +160,10 @@ def backtest(
 def _print_backtest(result: "Backtest", as_of: date, horizon: int) -> None:
     name = result.fitted.bundle.name
     out.print(f"{len(result.predictions):,} customers forecast by the {name} model.")
-    for remark in result.fitted.tournament.remarks:
+    for remark in result.fitted.bundle.facts["remarks"]:
         out.print(f"Note: {remark}", highlight=False)
+    grade = result.fitted.grade
+    out.print(f"Grade {grade.letter}. {grade.reason}", highlight=False)
     if result.metrics is None or result.baseline_metrics is None:
         out.print("The file holds nothing after as_of, so there is nothing to measure.")
         return

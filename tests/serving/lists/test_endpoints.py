@@ -154,7 +154,8 @@ class TestPreviewAsCsv:
         assert [
             (row["customer_id"], float(row["clv_expected"]), row["reason"]) for row in rows
         ] == [(c["customer_id"], c["clv"]["expected"], c["reason"]) for c in customers]
-        assert {row["clv_lower"] for row in rows} == {""}
+        assert [float(row["clv_lower"]) for row in rows] == [c["clv"]["lower"] for c in customers]
+        assert [float(row["clv_upper"]) for row in rows] == [c["clv"]["upper"] for c in customers]
 
     def test_an_empty_list_is_its_header(self, ask: Ask) -> None:
         answer = ask(f"{_PATH}?min_churn=1&tier=A", headers=_CSV)

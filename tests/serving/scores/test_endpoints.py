@@ -57,7 +57,12 @@ class TestScore:
             spent = connection.execute(
                 sa.select(sa.func.sum(lines.revenue)).where(lines.customer_id == "0001")
             ).scalar_one()
-        assert score["clv"] == {"expected": row.clv_expected, "lower": None, "upper": None}
+        assert score["clv"] == {
+            "expected": row.clv_expected,
+            "lower": row.clv_lower,
+            "upper": row.clv_upper,
+        }
+        assert 0 <= row.clv_lower < row.clv_upper
         assert score["tier"]["code"] == row.tier
         assert score["historic_value"] == pytest.approx(spent)
         assert score["as_of"] == score["tier"]["since"] == "1998-06-30"
