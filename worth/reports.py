@@ -195,6 +195,7 @@ def score_table(score: Mapping[str, Any]) -> Table:
         {
             "tier": f"{score['tier']['code']} since {score['tier']['since']}",
             f"expected value in {days} days": _money(score["clv"]["expected"], currency),
+            "four times in five between": _between(score["clv"], currency),
             f"expected purchases in {days} days": f"{score['expected_purchases']:.2f}",
             "probability of no purchase in them": f"{score['churn_probability']:.0%}",
             "probability of still being a customer": f"{score['p_alive']:.0%}",
@@ -390,6 +391,12 @@ def _table(title: str, *, show_header: bool = True) -> Table:
 
 def _money(amount: float | None, currency: str) -> str:
     return "not known" if amount is None else f"{amount:,.2f} {currency}"
+
+
+def _between(value: Mapping[str, float | None], currency: str) -> str:
+    if value["lower"] is None or value["upper"] is None:
+        return "not known"
+    return f"{value['lower']:,.2f} and {value['upper']:,.2f} {currency}"
 
 
 def _text(value: object) -> str:
