@@ -21,8 +21,8 @@ from features.cleaning import FIELDS, clean
 from features.ledger import Ledger, day_of
 from features.sources import Source, read
 from training.backtest import Backtest, backtest
+from training.measure import measure
 from training.panel import outcomes_for
-from training.tournament import measure
 from worth.demo import DEMO_SOURCE
 
 __all__ = ["CDNOW_ALL", "MARKETING_ANALYTICS", "ONLINE_RETAIL", "Case", "ledger_of"]

@@ -137,6 +137,13 @@ class Ledger:
         """Whether any order line says what its goods cost."""
         return bool(self.order_lines["cost"].null_count < len(self.order_lines))
 
+    @property
+    def opted_out(self) -> list[str]:
+        """Ids of the customers who must not be scored."""
+        customers = self.tables["customers"]
+        rows = customers.filter(pc.field("profiling_opt_out") == 1)
+        return [str(who) for who in rows["customer_id"].to_pylist()]
+
     def up_to(self, as_of: int) -> "Ledger":
         """Forget what happened, or was learnt, after a day.
 

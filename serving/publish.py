@@ -10,7 +10,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from features.engines.duckdb import compute_signals
-from features.ledger import Ledger, date_of, day_of
+from features.ledger import date_of, day_of
 from features.pipeline import signals_digest
 from features.totals import totals_of
 from models.tier import POLICIES, Policy
@@ -104,7 +104,7 @@ def publish(
         )
     report("computing signals and scores")
     signals = compute_signals(ledger, day)
-    may_be_scored = signals[~signals.index.isin(_opted_out(ledger))]
+    may_be_scored = signals[~signals.index.isin(ledger.opted_out)]
     if may_be_scored.empty:
         raise PublishError(
             f"Nobody bought on or before {date_of(day)}, so there is nobody to score. The first "
@@ -191,12 +191,6 @@ def score_customers(
 def _company_of(signals: pd.DataFrame, scores: pd.DataFrame) -> Company:
     card = Scorecard().fit(signals.assign(expected_value=scores["clv_expected"]))
     return Company(totals_of(signals), card)
-
-
-def _opted_out(ledger: Ledger) -> list[str]:
-    customers = ledger.tables["customers"]
-    opted_out = pa.compute.equal(customers["profiling_opt_out"], 1)
-    return [str(who) for who in customers.filter(opted_out)["customer_id"].to_pylist()]
 
 
 def _write(store: Store, scores: pd.DataFrame, facts: dict[str, object]) -> int:

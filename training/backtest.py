@@ -24,12 +24,12 @@ from training.baseline import naive_forecast
 from training.candidates import fit_boosted, fit_latent
 from training.grade import Grade, grade_of
 from training.level import level_factors, relative_error
+from training.measure import measure
 from training.panel import ValueBasis, outcomes_for, sampled, value_basis_of
 from training.plan import TrainingError, known_ledger, plan_origins
 from training.tournament import (
     Tournament,
     Trial,
-    measure,
     run_tournament,
 )
 

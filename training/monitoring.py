@@ -14,9 +14,9 @@ from features.signals.catalogue import CATALOGUE
 from models.drift import population_stability, reliability_line, total_ratio_range
 from models.value.discounting import discount_factor
 from training.baseline import naive_forecast
+from training.measure import measure
 from training.panel import ValueBasis, outcomes_for, sampled
 from training.pictures.samples import equal_groups
-from training.tournament import measure
 from training.verdict import FEWEST_BUYERS, Calibration, Verdict, judge
 
 __all__ = ["NOMINAL_COVERAGE", "Forecast", "Monitoring", "expect", "monitor"]
@@ -161,7 +161,7 @@ def monitor(
     window: dict[str, int] = {"origin": forecast.as_of, "days": days}
     report("what came since")
     ids = ledger.order_lines.filter(pc.field("day") <= forecast.as_of)["customer_id"]
-    known, opted_out = pd.Index(pc.unique(ids).to_pylist()), _opted_out(ledger)
+    known, opted_out = pd.Index(pc.unique(ids).to_pylist()), ledger.opted_out
     is_there = forecast.scores.index.isin(known)
     is_out = forecast.scores.index.isin(opted_out)
     scores = forecast.scores[is_there & ~is_out]
@@ -243,12 +243,6 @@ def expect(scores: pd.DataFrame, forecast: Forecast, days: int) -> pd.DataFrame:
             "value_upper": scores["clv_upper"] / factor * whole,
         }
     )
-
-
-def _opted_out(ledger: Ledger) -> list[str]:
-    customers = ledger.tables["customers"]
-    rows = customers.filter(pc.field("profiling_opt_out") == 1)
-    return [str(who) for who in rows["customer_id"].to_pylist()]
 
 
 def _naive(

@@ -42,7 +42,7 @@ class WorthModel(mlflow.pyfunc.PythonModel):  # type: ignore[name-defined,misc] 
 
         Returns
         -------
-        DataFrame of shape (n_customers, 4)
+        DataFrame of shape (n_customers, 9)
             As `Bundle.forecast` returns it.
         """
         del context, params

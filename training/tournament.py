@@ -10,12 +10,12 @@ import pandas as pd
 
 from features.ledger import Ledger
 from models.attrition import ATTRITION_MODELS
-from models.metrics import churn_metrics, pinball_loss, purchase_metrics, value_metrics, wape
 from models.value.boosted import BoostedValueModel
 from models.value.forecaster import LATENT, QUESTIONS, Blend, blended, forecasts_of_parts
 from models.value.latent import LatentValueModel
 from training.baseline import naive_forecast
 from training.candidates import BOOSTED, fit_boosted, fit_latent
+from training.measure import measure
 from training.panel import Panel, ValueBasis, build_panels
 from training.plan import Plan
 
@@ -25,7 +25,6 @@ __all__ = [
     "Entry",
     "Tournament",
     "Trial",
-    "measure",
     "run_tournament",
 ]
 
@@ -34,7 +33,6 @@ BASELINE = "naive"
 LOSSES: Mapping[str, str] = MappingProxyType(
     {"value": "value_tweedie", "churn": "churn_log_loss", "purchases": "purchases_poisson"}
 )
-_BOUNDS: Mapping[str, float] = MappingProxyType({"lower": 0.1, "median": 0.5, "upper": 0.9})
 # What did best over many ledgers is only left for what does clearly better on this one; the less
 # there is to test on, the more clearly.
 _USUAL: Mapping[str, str] = MappingProxyType(
@@ -289,38 +287,6 @@ def run_tournament(
         Tournament(plan, tuple(trials), _entries(trials, attrition), attrition, tuple(remarks)),
         panels,
     )
-
-
-def measure(forecast: pd.DataFrame, outcomes: pd.DataFrame) -> dict[str, float]:
-    """Hold a forecast against what happened.
-
-    Parameters
-    ----------
-    forecast : DataFrame of shape (n_customers, n_columns)
-        With expected_purchases, churn_probability and expected_value; where there are
-        value_median, value_lower and value_upper, they are judged too, and absolute errors of
-        value on the median.
-    outcomes : DataFrame of shape (n_customers, 2)
-        Purchases and value of the same customers.
-
-    Returns
-    -------
-    dict of str to float
-        Figures of value, purchases and churn.
-    """
-    purchases, value = outcomes["purchases"].to_numpy(), outcomes["value"].to_numpy()
-    figures = {
-        **value_metrics(value, forecast["expected_value"].to_numpy()),
-        **purchase_metrics(purchases, forecast["expected_purchases"].to_numpy()),
-        **churn_metrics(purchases == 0, forecast["churn_probability"].to_numpy()),
-    }
-    if "value_median" in forecast:
-        figures["value_wape"] = wape(value, forecast["value_median"].to_numpy())
-    for name, quantile in _BOUNDS.items():
-        if f"value_{name}" in forecast:
-            loss = pinball_loss(value, forecast[f"value_{name}"].to_numpy(), quantile)
-            figures[f"value_pinball_{name}"] = loss
-    return figures
 
 
 def _latent(panel: Panel, basis: ValueBasis, attrition: str) -> LatentValueModel:

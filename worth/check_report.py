@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -13,6 +12,7 @@ from rich.text import Text
 from features.ledger import date_of
 from features.usability import Report
 from worth import reports
+from worth.pages import page_environment
 
 __all__ = [
     "facts_of",
@@ -187,13 +187,7 @@ def report_html(report: Report, *, title: str = "What the data can carry") -> st
     str
         HTML without scripts and without anything to load. All data are escaped.
     """
-    environment = Environment(
-        loader=PackageLoader("worth"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment()
     environment.filters["where"] = lambda finding: _where(finding.table, finding.column)
     return environment.get_template("check.html").render(
         title=title, summary=summary_of(report), facts=_told(report), report=report

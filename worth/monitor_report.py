@@ -9,7 +9,6 @@ from math import isfinite
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from matplotlib.figure import Figure
 from rich.console import Console
 from rich.markup import escape
@@ -26,6 +25,7 @@ from training.pictures import (
     draw_reliability,
 )
 from worth import reports
+from worth.pages import page_environment
 
 __all__ = [
     "facts_of",
@@ -245,13 +245,7 @@ def report_html(
     str
         HTML without scripts and without anything to load. All data are escaped.
     """
-    environment = Environment(
-        loader=PackageLoader("worth"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = page_environment()
     environment.filters["number"] = partial(_written, "{:,.2f}")
     environment.filters["percent"] = partial(_written, "{:.0%}")
     return environment.get_template("monitor.html").render(

@@ -14,8 +14,6 @@ from rich.table import Table
 from features.sources import SourceError
 
 __all__ = [
-    "drivers_table",
-    "factors_table",
     "facts_table",
     "figures_rows",
     "figures_table",
@@ -26,7 +24,9 @@ __all__ = [
     "score_table",
     "signals_table",
     "tiers_table",
+    "titled_table",
     "write_frame",
+    "written",
 ]
 
 # What an analyst compares models by, in this order; all others are in MLflow and in --json.
@@ -77,9 +77,9 @@ def facts_table(title: str, facts: Mapping[str, object]) -> Table:
     rich.table.Table
         For a console.
     """
-    table = _table(title, show_header=False)
+    table = titled_table(title, show_header=False)
     for name, value in facts.items():
-        table.add_row(name, _text(value))
+        table.add_row(name, written(value))
     return table
 
 
@@ -96,7 +96,7 @@ def reasons_table(counts: Mapping[str, int]) -> Table:
     rich.table.Table
         For a console.
     """
-    table = _table("Rejected rows")
+    table = titled_table("Rejected rows")
     table.add_column("reason")
     table.add_column("rows", justify="right")
     for reason, count in counts.items():
@@ -119,7 +119,7 @@ def figures_table(title: str, figures: Mapping[str, Mapping[str, float]]) -> Tab
     rich.table.Table
         For a console.
     """
-    table = _table(title)
+    table = titled_table(title)
     table.add_column("figure")
     for model in figures:
         table.add_column(model, justify="right")
@@ -168,7 +168,7 @@ def tiers_table(scores: pd.DataFrame, currency: str) -> Table:
     rich.table.Table
         For a console.
     """
-    table = _table("Tiers")
+    table = titled_table("Tiers")
     for name in ("tier", "customers", f"expected value, {currency}"):
         table.add_column(name, justify="right")
     for tier, values in scores.groupby("tier")["clv_expected"]:
@@ -221,7 +221,7 @@ def list_table(target_list: Mapping[str, Any], title: str) -> Table:
     rich.table.Table
         For a console.
     """
-    table = _table(title)
+    table = titled_table(title)
     for name in ("customer", "tier", "expected value", "churn", "silent, days"):
         table.add_column(name, justify="left" if name == "customer" else "right")
     for customer in target_list["customers"]:
@@ -233,72 +233,6 @@ def list_table(target_list: Mapping[str, Any], title: str) -> Table:
             str(customer["days_since_last_purchase"]),
         )
     return table
-
-
-def factors_table(
-    rows: Iterable[tuple[str, float, object, object, str]],
-    *,
-    base: float,
-    expected: float,
-    currency: str,
-) -> Table:
-    """Lay out what one customer's expected value is made of.
-
-    Parameters
-    ----------
-    rows : iterable of (str, float, object, object, str)
-        Signal, money it adds, the customer's value, the typical customer's, meaning.
-    base : float
-        What a typical customer is worth, in money.
-    expected : float
-        What this one is: the base and all rows.
-    currency : str
-        Of the money.
-
-    Returns
-    -------
-    rich.table.Table
-        For a console.
-    """
-    table = _table("Why: a typical customer's expected value, and what differs here")
-    for name in ("signal", currency, "here", "typical"):
-        table.add_column(name, justify="left" if name == "signal" else "right")
-    table.add_column("meaning")
-    table.add_row("a typical customer", f"{base:,.2f}", "", "", "The median of every signal.")
-    for name, amount, value, typical, meaning in rows:
-        table.add_row(name, f"{amount:+,.2f}", _known(value), _known(typical), meaning)
-    table.add_row("expected value", f"{expected:,.2f}", "", "", "The sum.", style="bold")
-    return table
-
-
-def drivers_table(title: str, rows: pd.DataFrame, currency: str) -> Table:
-    """Lay out what drives the expected value of a company's customers.
-
-    Parameters
-    ----------
-    title : str
-        Above it.
-    rows : DataFrame of shape (n_signals, 4)
-        Columns signal, mean_absolute, mean_signed and total, in money.
-    currency : str
-        Of the money.
-
-    Returns
-    -------
-    rich.table.Table
-        For a console.
-    """
-    table = _table(title)
-    table.add_column("signal")
-    for name in ("moves a customer by", "adds to the mean", "adds to them all"):
-        table.add_column(f"{name}, {currency}", justify="right")
-    for name, size, mean, total in rows.itertuples(index=False):
-        table.add_row(str(name), f"{size:,.2f}", f"{mean:+,.2f}", f"{total:+,.0f}")
-    return table
-
-
-def _known(value: object) -> str:
-    return "-" if value is None else _text(value)
 
 
 def signals_table(title: str, rows: Iterable[tuple[str, object, str]]) -> Table:
@@ -316,12 +250,12 @@ def signals_table(title: str, rows: Iterable[tuple[str, object, str]]) -> Table:
     rich.table.Table
         For a console.
     """
-    table = _table(title)
+    table = titled_table(title)
     table.add_column("signal")
     table.add_column("value", justify="right")
     table.add_column("meaning")
     for name, value, meaning in rows:
-        table.add_row(name, _text(value), meaning)
+        table.add_row(name, written(value), meaning)
     return table
 
 
@@ -340,7 +274,7 @@ def frame_table(title: str, rows: pd.DataFrame) -> Table:
     rich.table.Table
         For a console.
     """
-    table = _table(title)
+    table = titled_table(title)
     for name in rows.columns:
         is_number = pd.api.types.is_numeric_dtype(rows[name])
         justify: Literal["left", "right"] = "right" if is_number else "left"
@@ -356,7 +290,7 @@ def _in_column(name: str) -> Callable[[Any], str]:
         return lambda value: "-" if pd.isna(value) else f"{value:.1%}"
     if name in {"year", "month"} or name.endswith("_id"):
         return str
-    return lambda value: "-" if pd.isna(value) else _text(value)
+    return lambda value: "-" if pd.isna(value) else written(value)
 
 
 def write_frame(rows: pd.DataFrame, path: Path, ending: str) -> None:
@@ -384,8 +318,21 @@ def write_frame(rows: pd.DataFrame, path: Path, ending: str) -> None:
         raise SourceError(f"A file is written as .csv or .parquet. Got {ending!r}.")
 
 
-def _table(title: str, *, show_header: bool = True) -> Table:
-    """Make a table that is at least as wide as its title."""
+def titled_table(title: str, *, show_header: bool = True) -> Table:
+    """Make a table that is at least as wide as its title.
+
+    Parameters
+    ----------
+    title : str
+        Above it.
+    show_header : bool, default True
+        Whether the columns have names.
+
+    Returns
+    -------
+    rich.table.Table
+        Without columns yet.
+    """
     return Table(title=title, title_justify="left", min_width=len(title), show_header=show_header)
 
 
@@ -399,7 +346,19 @@ def _between(value: Mapping[str, float | None], currency: str) -> str:
     return f"{value['lower']:,.2f} and {value['upper']:,.2f} {currency}"
 
 
-def _text(value: object) -> str:
+def written(value: object) -> str:
+    """Write a value as people read it.
+
+    Parameters
+    ----------
+    value : object
+        A number, day, text or anything else.
+
+    Returns
+    -------
+    str
+        Numbers to four digits, or whole from a thousand on.
+    """
     if isinstance(value, float):
         return "-" if isnan(value) else f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"
     if isinstance(value, int):

@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from models.attrition.estimation import Likelihood, Score, Starts, maximise
 from models.attrition.history import PurchaseHistory
 from models.attrition.process import PurchaseProcess
+from models.estimation import Likelihood, Score, Starts, maximise
 
 __all__ = ["ProcessFit", "fit_with_dropout", "fit_without_dropout"]
 

@@ -1,6 +1,5 @@
 """What every attrition model can do: the verbs, derived from how its customers buy and leave."""
 
-from collections.abc import Callable
 from typing import ClassVar, Self
 
 import numpy as np
@@ -9,9 +8,10 @@ import pandas as pd
 from scipy.special import expit
 from sklearn.utils.validation import check_is_fitted
 
+from models.attrition.chunks import in_chunks, once_each
 from models.attrition.dropout import ProcessFit, fit_with_dropout, fit_without_dropout
-from models.attrition.history import IntArray, PurchaseHistory, distinct_rows
-from models.attrition.process import PurchaseProcess, in_chunks
+from models.attrition.history import IntArray, PurchaseHistory
+from models.attrition.process import PurchaseProcess
 from models.base import FloatArray, Model, check_horizon, check_parameter, is_number
 
 __all__ = ["AttritionModel"]
@@ -19,12 +19,6 @@ __all__ = ["AttritionModel"]
 _DAYS_A_YEAR = 365.0
 # Discounted by e^-40, money to come is nothing: that far "for ever" is looked ahead.
 _FORGOTTEN = 40.0
-# Rows whose integrals ahead are computed at a time.
-_CHUNK_ROWS = 4_096
-
-Ahead = Callable[[PurchaseHistory, FloatArray], FloatArray]
-"""From customers alive at T, and a horizon for each, to numbers."""
-
 
 # Signals with columns frequency, recency and T; or read from them already, to ask more than once.
 Histories = pd.DataFrame | PurchaseHistory
@@ -139,7 +133,7 @@ class AttritionModel(Model):
         """
         process, history = self._read(X)
         horizon = self._horizon(horizon_days, len(history))
-        ahead = _ahead(process.purchases_if_alive, history, horizon)
+        ahead = once_each(process.purchases_if_alive, history, horizon)
         return self._p_alive(process, history) * ahead
 
     def p_no_purchase(self, X: Histories, horizon_days: npt.ArrayLike) -> FloatArray:
@@ -226,7 +220,7 @@ class AttritionModel(Model):
             return process.discounted_if_alive(history, np.minimum(horizon, longest), daily)
 
         ahead = discounted if daily > 0 else process.purchases_if_alive
-        return self._p_alive(process, history) * _ahead(ahead, history, horizon)
+        return self._p_alive(process, history) * once_each(ahead, history, horizon)
 
     def expected_next_purchase_days(self, X: pd.DataFrame) -> FloatArray:
         """Expect the days until each customer's next purchase, given that there is one.
@@ -250,7 +244,7 @@ class AttritionModel(Model):
             del horizon
             return process.median_wait_if_alive(history)
 
-        return _ahead(wait, history, np.zeros(len(history)))
+        return once_each(wait, history, np.zeros(len(history)))
 
     def draw_purchases(
         self,
@@ -371,7 +365,7 @@ class AttritionModel(Model):
             return process.probabilities_if_alive(history, horizon, int(most))
 
         alive = self._p_alive(process, history)
-        found = alive[:, None] * _ahead(probabilities, history, horizon)
+        found = alive[:, None] * once_each(probabilities, history, horizon)
         found[:, 0] += 1 - alive
         return np.clip(found, 0.0, 1.0)
 
@@ -392,13 +386,3 @@ class AttritionModel(Model):
         self._learn(nbd._replace(parameters=nbd.parameters + self._no_dropout))
         self.fallback_, self.fallback_reason_ = True, reason
         return self
-
-
-def _ahead(function: Ahead, history: PurchaseHistory, horizon: FloatArray) -> FloatArray:
-    """Compute what lies ahead of those alive, once for all who share x, T and horizon."""
-    found = distinct_rows(history.T, history.x, horizon)
-    if found is None:
-        return np.concatenate(in_chunks(function, history, _CHUNK_ROWS, horizon))
-    place, number = found
-    once = in_chunks(function, history.take(place), _CHUNK_ROWS, horizon[place])
-    return np.concatenate(once)[number]

@@ -1,22 +1,17 @@
 """How one customer's purchases come about: the mathematics that all attrition models share."""
 
-import os
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import ClassVar, TypeVar
+from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 from scipy.special import digamma, gammaln
 
+from models.attrition.chunks import in_chunks
 from models.attrition.history import IntArray, PurchaseHistory
 from models.attrition.quadrature import legendre_nodes
 from models.base import FloatArray
 
-__all__ = ["LONGEST_LOG_WAIT", "PurchaseProcess", "in_chunks", "softplus"]
-
-_Result = TypeVar("_Result")
+__all__ = ["LONGEST_LOG_WAIT", "PurchaseProcess", "softplus"]
 
 # numpy's Poisson draws fail near 2^63; nobody buys 1e18 times.
 _LARGEST_MEAN = 1e18
@@ -367,38 +362,3 @@ def softplus(z: FloatArray) -> tuple[FloatArray, FloatArray]:
     """
     small = np.exp(-np.abs(z))
     return np.maximum(z, 0.0) + np.log1p(small), np.where(z > 0, 1.0, small) / (1 + small)
-
-
-def in_chunks(
-    function: Callable[..., _Result],
-    history: PurchaseHistory,
-    n_rows: int,
-    *arrays: npt.NDArray[np.float64],
-) -> list[_Result]:
-    """Apply a function to pieces of the rows, on all processors.
-
-    Parameters
-    ----------
-    function : callable
-        Given a piece of the history and of each array. Must not write into them.
-    history : PurchaseHistory
-        Customers.
-    n_rows : int
-        The most rows a piece has.
-    *arrays : array of shape (n_rows, ...)
-        Whatever goes with the rows.
-
-    Returns
-    -------
-    list
-        One result a piece, in the order of the rows whatever the processors do.
-    """
-    pieces = list(history.chunks(n_rows))
-
-    def apply(rows: slice) -> _Result:
-        return function(history.take(rows), *(array[rows] for array in arrays))
-
-    if len(pieces) == 1:
-        return [apply(pieces[0])]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(apply, pieces))

@@ -8,8 +8,8 @@ import pandas as pd
 from scipy.special import digamma, gammaln
 from sklearn.utils.validation import check_is_fitted
 
-from models.attrition.estimation import Likelihood, Score, maximise
 from models.base import FloatArray, Model, check_parameter, checked_frame
+from models.estimation import Likelihood, Score, maximise
 
 __all__ = ["GammaGammaModel"]
 

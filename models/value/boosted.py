@@ -1,7 +1,6 @@
 """Value by gradient boosting on all signals, with what latent attrition expects in hand."""
 
 from collections.abc import Mapping
-from types import ModuleType
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -12,17 +11,15 @@ from scipy.special import expit, logit
 from sklearn.utils.validation import check_is_fitted
 
 from models.base import FloatArray, Model, check_parameter, is_number
+from models.value.trees import grow_trees, restore_trees
 
 __all__ = ["BASE_COLUMNS", "HEADS", "BoostedValueModel"]
 
 BASE_COLUMNS = ("expected_purchases", "churn_probability", "expected_value")
 HEADS = ("active", "purchases", "spend")
-_OBJECTIVES: Mapping[str, dict[str, object]] = {
-    "active": {"objective": "binary"},
-    "purchases": {"objective": "poisson"},
-    "spend": {"objective": "gamma"},
-}
-_N_TREES = 150
+_OBJECTIVES: Mapping[str, str] = {"active": "binary", "purchases": "poisson", "spend": "gamma"}
+# What stands beside the signals.
+_LATENT = ("latent_purchases", "latent_churn", "latent_value", "latent_spend")
 # The longer a customer is silent, all else equal, the less is to come.
 _FALLING = {"days_since_last_purchase", "silence_ratio"}
 # Days of the calendar say when, not who: no day of training comes again.
@@ -333,36 +330,18 @@ class BoostedValueModel(Model):
         weight: FloatArray,
     ) -> str:
         """Train one head and give it as text; prediction goes by the text everywhere."""
-        lightgbm = _lightgbm()
-        settings = {
-            **_OBJECTIVES[head],
-            "learning_rate": 0.04,
-            # 7 leaves are better out of time than 15 (CDNOW: Tweedie deviance .720, not .766).
-            "num_leaves": 7,
-            # A leaf of 1 % of the rows, 20 to 200, has seen enough zeros to know their share.
-            "min_data_in_leaf": int(np.clip(len(rows) // 100, 20, 200)),
-            "max_bin": 127,
-            "feature_fraction": 0.7,
-            "bagging_fraction": 0.8,
-            "bagging_freq": 1,
-            "lambda_l2": 5.0,
-            "monotone_constraints": [-int(name in _FALLING) for name in self.names_learned_from],
-            "seed": self.random_state,
-            "num_threads": 1,
-            "deterministic": True,
-            "force_row_wise": True,
-            "verbosity": -1,
-        }
-        start = offset if self.is_correction else None
-        dataset = lightgbm.Dataset(rows, target, weight=weight, init_score=start)
-        text: str = lightgbm.train(settings, dataset, _N_TREES).model_to_string()
-        return text
+        return grow_trees(
+            rows,
+            target,
+            objective=_OBJECTIVES[head],
+            falls=[name in _FALLING for name in self.names_learned_from],
+            offset=offset if self.is_correction else None,
+            weight=weight,
+            random_state=self.random_state,
+        )
 
     def _restore_boosters(self) -> None:
-        lightgbm = _lightgbm()
-        self._restored = {
-            head: lightgbm.Booster(model_str=text) for head, text in self.boosters_.items()
-        }
+        self._restored = {head: restore_trees(text) for head, text in self.boosters_.items()}
 
     def _predict(self, head: str, rows: FloatArray, offset: FloatArray) -> FloatArray:
         if head in self.constants_ or not len(rows):
@@ -372,9 +351,6 @@ class BoostedValueModel(Model):
         return np.asarray(expit(score) if head == "active" else np.exp(score), dtype=float)
 
 
-_LATENT = ("latent_purchases", "latent_churn", "latent_value", "latent_spend")
-
-
 def _latent_columns(base: pd.DataFrame) -> tuple[FloatArray, ...]:
     purchases, churn, value = (base[name].to_numpy(dtype=float) for name in BASE_COLUMNS)
     return purchases, churn, value, value / np.maximum(purchases, _SMALLEST_P)
@@ -382,20 +358,6 @@ def _latent_columns(base: pd.DataFrame) -> tuple[FloatArray, ...]:
 
 def _threads(n_rows: int) -> int:
     return 0 if n_rows >= _ROWS_FOR_THREADS else 1
-
-
-def _lightgbm() -> ModuleType:
-    """Import LightGBM late: only what boosts pays for it."""
-    try:
-        import lightgbm
-    except OSError as error:
-        if "libgomp" not in str(error):
-            raise
-        raise ImportError(
-            "LightGBM needs the system library libgomp1: "
-            "install it with 'apt-get install libgomp1'."
-        ) from error
-    return lightgbm
 
 
 def _outcomes(y: pd.DataFrame, n_rows: int) -> tuple[FloatArray, FloatArray]:

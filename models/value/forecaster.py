@@ -9,7 +9,7 @@ from scipy.special import expit, logit
 from sklearn.linear_model import LogisticRegression
 
 from models.base import FloatArray, check_horizon, check_parameter, is_number
-from models.value.boosted import BASE_COLUMNS, BoostedValueModel
+from models.value.boosted import BoostedValueModel
 from models.value.intervals import ValueIntervals
 from models.value.latent import LatentValueModel
 
@@ -368,6 +368,3 @@ def _platt(churn: FloatArray, lapsed: np.ndarray[Any, np.dtype[np.bool_]]) -> tu
     slope = float(fitted.coef_[0, 0])
     # A slope that turns the order round says that the forecast knows nothing, not the opposite.
     return (slope, float(fitted.intercept_[0])) if slope > 0 else (1.0, 0.0)
-
-
-assert set(QUESTIONS.values()) == set(BASE_COLUMNS)

@@ -10,13 +10,13 @@ from models.attrition import ATTRITION_MODELS
 from models.value.forecaster import QUESTIONS
 from training.baseline import naive_forecast
 from training.candidates import fit_latent
+from training.measure import measure
 from training.panel import Panel, build_panel, sampled
 from training.plan import TrainingError, plan_origins
 from training.tournament import (
     BASELINE,
     LOSSES,
     Tournament,
-    measure,
     run_tournament,
 )
 

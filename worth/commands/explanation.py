@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
 import pandas as pd
+import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 import typer
@@ -16,6 +17,7 @@ from features.pipeline import signals_digest
 from features.signals.catalogue import CATALOGUE, as_typed
 from worth import reports
 from worth.commands.options import ConfigOption, err, open_store, out
+from worth.explanation_report import drivers_table, factors_table
 from worth.settings import Settings, load_settings
 
 if TYPE_CHECKING:  # Importing them takes seconds, which other commands save.
@@ -186,8 +188,7 @@ def _company_signals(store: "Store", day: int) -> tuple[pd.DataFrame, int]:
 
 
 def _profiled(ledger: Ledger) -> Ledger:
-    customers = ledger.tables["customers"]
-    opted_out = customers.filter(pc.equal(customers["profiling_opt_out"], 1))["customer_id"]
+    opted_out = pa.array(ledger.opted_out, pa.string())
     return Ledger(
         {
             name: rows.filter(pc.invert(pc.is_in(rows["customer_id"], value_set=opted_out)))
@@ -228,7 +229,7 @@ def _print_company(facts: Mapping[str, Any], found: pd.DataFrame) -> None:
     shown = found.head(_DRIVERS_SHOWN)
     labels = {name: signal.label for name, signal in CATALOGUE.items()}
     rows = shown.assign(signal=shown["signal"].map(labels).fillna(shown["signal"]))
-    out.print(reports.drivers_table(title, rows, facts["currency"]))
+    out.print(drivers_table(title, rows, facts["currency"]))
     out.print(
         f"A typical customer is worth {facts['base']:,.2f} {facts['currency']} in "
         f"{facts['horizon_days']} days, the mean customer {facts['mean_clv']:,.2f}.",
@@ -257,7 +258,5 @@ def _print_answer(answer: Mapping[str, Any]) -> None:
         (found["label"], found["amount"], found["value"], found["typical"], found["meaning"])
         for found in answer["factors"]
     ]
-    table = reports.factors_table(
-        rows, base=answer["base"], expected=answer["clv"], currency=currency
-    )
+    table = factors_table(rows, base=answer["base"], expected=answer["clv"], currency=currency)
     out.print(table)

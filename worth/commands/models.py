@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from features.ledger import EmptyLedgerError, Ledger, date_of
+from features.ledger import EmptyLedgerError, date_of
 from worth import models_report, reports
 from worth.commands.options import ConfigOption, open_store, out
 from worth.settings import Settings, load_settings
@@ -236,7 +236,7 @@ def _scores(settings: Settings, pair: Sequence["Loaded"]) -> dict[str, Any]:
     ledger = open_store(settings).read_ledger()
     day = ledger.last_day
     signals = compute_signals(ledger, day)
-    signals = signals[~signals.index.isin(_opted_out(ledger))]
+    signals = signals[~signals.index.isin(ledger.opted_out)]
     first, second = (
         score_customers(
             signals,
@@ -264,12 +264,6 @@ def _rank_correlation(first: "pd.Series", second: "pd.Series") -> float | None:
     if first.nunique() < 2 or second.nunique() < 2:
         return None
     return float(first.corr(second, method="spearman"))
-
-
-def _opted_out(ledger: Ledger) -> list[str]:
-    """Name who must not be scored, not even to compare."""
-    customers = ledger.tables["customers"].select(["customer_id", "profiling_opt_out"]).to_pylist()
-    return [row["customer_id"] for row in customers if row["profiling_opt_out"] == 1]
 
 
 def _print_figures(title: str, figures: Mapping[str, Mapping[str, float]]) -> None:

@@ -5,7 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from models.value.boosted import BoostedValueModel
+from models.value.boosted import BASE_COLUMNS, BoostedValueModel
 from models.value.forecaster import (
     QUESTIONS,
     ValueForecaster,
@@ -274,3 +274,7 @@ def test_an_impossible_horizon_is_refused(latent: LatentValueModel, horizon_days
 def test_negative_days_are_refused(forecaster: ValueForecaster, signals: pd.DataFrame) -> None:
     with pytest.raises(ValueError, match="Got -1 instead"):
         forecaster.churn_within(signals, -1)
+
+
+def test_a_blend_answers_what_its_parts_are_given() -> None:
+    assert set(QUESTIONS.values()) == set(BASE_COLUMNS)
