@@ -6,9 +6,10 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
+
+from models.columns import Columns, Signals
 
 __all__ = [
     "FloatArray",
@@ -16,7 +17,7 @@ __all__ = [
     "check_horizon",
     "check_parameter",
     "check_penalties",
-    "checked_frame",
+    "checked_columns",
     "is_number",
     "refuse_rows",
 ]
@@ -183,7 +184,7 @@ def check_penalties(owner: object, penalties: Sequence[float]) -> None:
 
 
 def refuse_rows(
-    bad: npt.NDArray[np.bool_], frame: pd.DataFrame, *, what: str, show: Sequence[str], hint: str
+    bad: npt.NDArray[np.bool_], columns: Columns, *, what: str, show: Sequence[str], hint: str
 ) -> None:
     """Refuse data with bad rows: how many, the first of them, and the way out.
 
@@ -191,7 +192,7 @@ def refuse_rows(
     ----------
     bad : array of bool, shape (n_customers,)
         The rows that break the rule.
-    frame : DataFrame of shape (n_customers, n_columns), indexed by customer
+    columns : Columns
         The data they stand in.
     what : str
         The rule broken, such as "recency exceeds T".
@@ -207,29 +208,29 @@ def refuse_rows(
     """
     if bad.any():
         first = int(np.argmax(bad))
-        example = ", ".join(f"{column} {frame[column].iloc[first]}" for column in show)
+        example = ", ".join(f"{column} {columns[column][first]}" for column in show)
         raise ValueError(
-            f"{what} for {int(bad.sum()):,} of {len(frame):,} customers "
-            f"(first: {frame.index[first]!r}, {example}). {hint}"
+            f"{what} for {int(bad.sum()):,} of {len(columns):,} customers "
+            f"(first: {columns.customers[first]!r}, {example}). {hint}"
         )
 
 
-def checked_frame(
-    X: pd.DataFrame,
-    columns: Sequence[str],
+def checked_columns(
+    X: Signals,
+    names: Sequence[str],
     owner: object,
     *,
     nullable: Collection[str] = (),
     signed: Collection[str] = (),
     at_least: int = 0,
-) -> pd.DataFrame:
+) -> Columns:
     """Take the columns a model needs, as floats that it can compute with.
 
     Parameters
     ----------
-    X : DataFrame of shape (n_customers, n_columns), indexed by customer
+    X : DataFrame of shape (n_customers, n_columns), indexed by customer, or Columns
         Signals, in any order of columns; further columns are ignored.
-    columns : sequence of str
+    names : sequence of str
         The columns needed.
     owner : object
         The model that needs them, for the message.
@@ -242,8 +243,8 @@ def checked_frame(
 
     Returns
     -------
-    DataFrame of shape (n_customers, len(columns)), indexed like X
-        All float64; null is NaN.
+    Columns
+        With those needed, in the order of X; null is NaN.
 
     Raises
     ------
@@ -253,33 +254,31 @@ def checked_frame(
 
     Examples
     --------
+    >>> import pandas as pd
     >>> late = pd.DataFrame({"recency": [412.0], "T": [400.0]}, index=["C-0192"])
-    >>> checked_frame(late, ["recency", "T"], object())
+    >>> checked_columns(late, ["recency", "T"], object())
     Traceback (most recent call last):
     ValueError: recency exceeds T for 1 of 1 customers (first: 'C-0192', recency 412.0, T 400.0). \
 Was as_of set before the last order?
     """
-    name = type(owner).__name__
-    missing = [column for column in columns if column not in X.columns]
-    if missing:
-        raise ValueError(f"{name} needs the columns {missing}. Found {list(map(str, X.columns))}.")
-    if len(X) < at_least:
-        raise ValueError(f"{name} needs {at_least} or more customers. Found {len(X)}.")
-    arrays = {c: X[c].to_numpy(dtype=float, na_value=np.nan) for c in columns}
-    frame = pd.DataFrame(arrays, index=X.index)
-    for column, values in arrays.items():
+    name, columns = type(owner).__name__, Columns.of(X, names)
+    columns.require(names, name)
+    if len(columns) < at_least:
+        raise ValueError(f"{name} needs {at_least} or more customers. Found {len(columns)}.")
+    for column in names:
+        values = columns[column]
         broken = np.isinf(values) if column in nullable else ~np.isfinite(values)
         hint = f"{name} needs a number there."
-        refuse_rows(broken, frame, what=f"{column} is not finite", show=[column], hint=hint)
-        negative = values < 0 if column not in signed else np.zeros(len(frame), dtype=bool)
-        hint = f"{name} needs 0 or more there."
-        refuse_rows(negative, frame, what=f"{column} is negative", show=[column], hint=hint)
-    if {"recency", "T"} <= set(columns):
+        refuse_rows(broken, columns, what=f"{column} is not finite", show=[column], hint=hint)
+        if column not in signed:
+            hint = f"{name} needs 0 or more there."
+            refuse_rows(values < 0, columns, what=f"{column} is negative", show=[column], hint=hint)
+    if {"recency", "T"} <= set(names):
         refuse_rows(
-            arrays["recency"] > arrays["T"],
-            frame,
+            columns["recency"] > columns["T"],
+            columns,
             what="recency exceeds T",
             show=["recency", "T"],
             hint="Was as_of set before the last order?",
         )
-    return frame
+    return columns

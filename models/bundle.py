@@ -104,6 +104,21 @@ class Bundle:
         """
         return self.forecaster.forecast(signals)
 
+    def forecast_one(self, signals: Mapping[str, object]) -> dict[str, float]:
+        """Expect what one customer does and is worth within the bundle's horizon.
+
+        Parameters
+        ----------
+        signals : mapping of str to float, truth value, text or None
+            With the names `required_columns`; None is not known.
+
+        Returns
+        -------
+        dict of str to float
+            By column of `forecast`, which gives the same for a row of these signals.
+        """
+        return self.forecaster.forecast_one(signals)
+
     def save(self, folder: Path) -> Path:
         """Write the bundle to a new folder, at once.
 

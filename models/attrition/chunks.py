@@ -1,8 +1,6 @@
 """Histories in pieces, on all processors, and no work done twice for those who share one."""
 
-import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 import numpy as np
@@ -10,6 +8,7 @@ import numpy.typing as npt
 
 from models.attrition.history import PurchaseHistory, distinct_rows
 from models.base import FloatArray
+from models.pieces import in_pieces
 
 __all__ = ["in_chunks", "once_each"]
 
@@ -17,6 +16,8 @@ _Result = TypeVar("_Result")
 Ahead = Callable[[PurchaseHistory, FloatArray], FloatArray]
 # Rows whose integrals ahead are computed at a time.
 _CHUNK_ROWS = 4_096
+# To find out which of so few rows are alike takes longer than to compute them all.
+_FEW_ROWS = 100
 
 
 def in_chunks(
@@ -43,15 +44,11 @@ def in_chunks(
     list
         One result a piece, in the order of the rows whatever the processors do.
     """
-    pieces = list(history.chunks(n_rows))
 
     def apply(rows: slice) -> _Result:
         return function(history.take(rows), *(array[rows] for array in arrays))
 
-    if len(pieces) == 1:
-        return [apply(pieces[0])]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        return list(pool.map(apply, pieces))
+    return in_pieces(apply, len(history), n_rows)
 
 
 def once_each(function: Ahead, history: PurchaseHistory, horizon: FloatArray) -> FloatArray:
@@ -71,7 +68,8 @@ def once_each(function: Ahead, history: PurchaseHistory, horizon: FloatArray) ->
     array of shape (n_rows, ...)
         A result a customer.
     """
-    found = distinct_rows(history.T, history.x, horizon)
+    is_few = len(history) <= _FEW_ROWS
+    found = None if is_few else distinct_rows(history.T, history.x, horizon)
     if found is None:
         return np.concatenate(in_chunks(function, history, _CHUNK_ROWS, horizon))
     place, number = found

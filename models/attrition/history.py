@@ -1,6 +1,5 @@
 """What an attrition model knows of a customer: frequency, recency and T."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Self
@@ -9,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from models.base import FloatArray, checked_frame, refuse_rows
+from models.base import FloatArray, checked_columns, refuse_rows
+from models.columns import Signals
 
 __all__ = ["HISTORY_COLUMNS", "IntArray", "PurchaseHistory", "distinct_rows"]
 
@@ -48,12 +48,12 @@ class PurchaseHistory:
         return len(self.x)
 
     @classmethod
-    def of(cls, X: "pd.DataFrame | PurchaseHistory", owner: object, *, at_least: int = 0) -> Self:
+    def of(cls, X: "Signals | PurchaseHistory", owner: object, *, at_least: int = 0) -> Self:
         """Read and check the histories of customers.
 
         Parameters
         ----------
-        X : DataFrame of shape (n_customers, n_columns), or PurchaseHistory
+        X : DataFrame of shape (n_customers, n_columns), Columns or PurchaseHistory
             With columns frequency, recency, T. What was read before is not checked again.
         owner : object
             The model that asks, for the message.
@@ -72,23 +72,23 @@ class PurchaseHistory:
         """
         if isinstance(X, PurchaseHistory):
             return cls(X.x, X.t_x, X.T, X.weight)
-        frame = checked_frame(X, HISTORY_COLUMNS, owner, at_least=at_least)
-        x, t_x, T = (frame[column].to_numpy() for column in HISTORY_COLUMNS)
+        columns = checked_columns(X, HISTORY_COLUMNS, owner, at_least=at_least)
+        x, t_x, T = (columns[name] for name in HISTORY_COLUMNS)
         refuse_rows(
             x != np.floor(x),
-            frame,
+            columns,
             what="frequency is not a whole number",
             show=["frequency"],
             hint="It counts repeat purchase days.",
         )
         refuse_rows(
             (x > 0) != (t_x > 0),
-            frame,
+            columns,
             what="frequency and recency disagree",
             show=["frequency", "recency"],
             hint="Both are 0 for a single purchase day, and neither is 0 after it.",
         )
-        return cls(x, t_x, T, np.ones(len(frame)))
+        return cls(x, t_x, T, np.ones(len(columns)))
 
     @classmethod
     def unseen(cls, n_customers: int) -> Self:
@@ -157,22 +157,6 @@ class PurchaseHistory:
         """Distinct numbers of repeat purchases, and how many customers made as many."""
         x, of_row = np.unique(self.x, return_inverse=True)
         return x, np.bincount(of_row, self.weight).astype(float)
-
-    def chunks(self, n_rows: int) -> Iterator[slice]:
-        """Cut the rows into pieces that fit a processor's cache.
-
-        Parameters
-        ----------
-        n_rows : int
-            The most rows a piece has, 1 or more.
-
-        Yields
-        ------
-        slice
-            In order; one empty slice where there are no rows.
-        """
-        for start in range(0, max(len(self), 1), n_rows):
-            yield slice(start, start + n_rows)
 
     def time_unit(self) -> float:
         """Measure the mean T, in which the parameters of a rhythm are near 1.

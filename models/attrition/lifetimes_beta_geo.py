@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from typing import Self
 
-import pandas as pd
-
 from models.attrition.beta_geo import BetaGeoModel
 from models.attrition.dropout import ProcessFit, fit_without_dropout
 from models.attrition.history import PurchaseHistory
 from models.base import check_penalties
+from models.columns import Signals
 from models.lifetimes_fit import converged_parameters
 
 __all__ = ["LifetimesBetaGeoModel"]
@@ -41,6 +40,7 @@ class LifetimesBetaGeoModel(BetaGeoModel):
 
     Examples
     --------
+    >>> import pandas as pd
     >>> customers = pd.DataFrame({"frequency": [0, 0], "recency": [0, 0], "T": [90, 40]})
     >>> LifetimesBetaGeoModel().fit(customers).fallback_reason_
     'Two customers or more must have bought again to fit. Found 0.'
@@ -52,7 +52,7 @@ class LifetimesBetaGeoModel(BetaGeoModel):
     def __init__(self, penalties: Sequence[float] = (0.0, 0.001, 0.01, 0.1)) -> None:
         self.penalties = penalties
 
-    def fit(self, X: pd.DataFrame, y: object = None) -> Self:
+    def fit(self, X: Signals, y: object = None) -> Self:
         """Learn how customers buy and leave, by lifetimes.
 
         Parameters

@@ -5,14 +5,15 @@ from typing import ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.special import expit
 from sklearn.utils.validation import check_is_fitted
 
 from models.attrition.chunks import in_chunks, once_each
 from models.attrition.dropout import ProcessFit, fit_with_dropout, fit_without_dropout
 from models.attrition.history import IntArray, PurchaseHistory
+from models.attrition.outlook import Outlook
 from models.attrition.process import PurchaseProcess
 from models.base import FloatArray, Model, check_horizon, check_parameter, is_number
+from models.columns import Signals
 
 __all__ = ["AttritionModel"]
 
@@ -21,7 +22,7 @@ _DAYS_A_YEAR = 365.0
 _FORGOTTEN = 40.0
 
 # Signals with columns frequency, recency and T; or read from them already, to ask more than once.
-Histories = pd.DataFrame | PurchaseHistory
+Histories = Signals | PurchaseHistory
 
 
 class AttritionModel(Model):
@@ -56,7 +57,7 @@ class AttritionModel(Model):
     _outcome: ClassVar[tuple[str, ...]] = ("fallback_", "fallback_reason_", "log_likelihood_")
     _learned: ClassVar[tuple[str, ...]] = ("r_", "alpha_", *_outcome)
 
-    def fit(self, X: pd.DataFrame, y: object = None) -> Self:
+    def fit(self, X: Signals, y: object = None) -> Self:
         """Learn how customers buy and leave, by maximum likelihood.
 
         Parameters
@@ -98,8 +99,27 @@ class AttritionModel(Model):
             Comparable with that of the other attrition models in the same unit of time.
         """
         process, history = self._read(X)
-        silence = in_chunks(process.log_silence, history, process.chunk_rows)
-        return float(process.log_count(history.x).sum() + np.concatenate(silence).sum())
+
+        def silence(history: PurchaseHistory) -> FloatArray:
+            return process.log_silence(history, process.log_odds_left(history))
+
+        silent = in_chunks(silence, history, process.chunk_rows)
+        return float(process.log_count(history.x).sum() + np.concatenate(silent).sum())
+
+    def outlook(self, X: Histories) -> Outlook:
+        """Look ahead of customers, to ask more than one question.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n_customers, n_columns)
+            With columns frequency, recency, T.
+
+        Returns
+        -------
+        Outlook
+            It answers as `p_alive`, `expected_purchases` and `p_no_purchase` do, in less time.
+        """
+        return Outlook(*self._read(X))
 
     def p_alive(self, X: Histories) -> FloatArray:
         """Give the probability that each customer has not left by as_of.
@@ -114,7 +134,7 @@ class AttritionModel(Model):
         array of shape (n_customers,)
             Probabilities in [0, 1]; 1 for all in the fallback.
         """
-        return self._p_alive(*self._read(X))
+        return self.outlook(X).p_alive
 
     def expected_purchases(self, X: Histories, horizon_days: npt.ArrayLike) -> FloatArray:
         """Expect each customer's number of purchases within the horizon.
@@ -133,8 +153,7 @@ class AttritionModel(Model):
         """
         process, history = self._read(X)
         horizon = self._horizon(horizon_days, len(history))
-        ahead = once_each(process.purchases_if_alive, history, horizon)
-        return self._p_alive(process, history) * ahead
+        return Outlook(process, history).expected_purchases(horizon)
 
     def p_no_purchase(self, X: Histories, horizon_days: npt.ArrayLike) -> FloatArray:
         """Give the probability of no purchase within the horizon: churn.
@@ -156,14 +175,7 @@ class AttritionModel(Model):
         """
         process, history = self._read(X)
         horizon = self._horizon(horizon_days, len(history))
-
-        def silent(history: PurchaseHistory, horizon: FloatArray) -> FloatArray:
-            late = PurchaseHistory(history.x, history.t_x, history.T + horizon, history.weight)
-            ratio: FloatArray = np.exp(process.log_silence(late) - process.log_silence(history))
-            return ratio
-
-        found: FloatArray = np.concatenate(in_chunks(silent, history, process.chunk_rows, horizon))
-        return np.clip(found, 0.0, 1.0)
+        return Outlook(process, history).p_no_purchase(horizon)
 
     def purchase_probabilities(
         self, X: pd.DataFrame, horizon_days: npt.ArrayLike, most: int
@@ -220,7 +232,7 @@ class AttritionModel(Model):
             return process.discounted_if_alive(history, np.minimum(horizon, longest), daily)
 
         ahead = discounted if daily > 0 else process.purchases_if_alive
-        return self._p_alive(process, history) * once_each(ahead, history, horizon)
+        return Outlook(process, history).p_alive * once_each(ahead, history, horizon)
 
     def expected_next_purchase_days(self, X: pd.DataFrame) -> FloatArray:
         """Expect the days until each customer's next purchase, given that there is one.
@@ -248,7 +260,7 @@ class AttritionModel(Model):
 
     def draw_purchases(
         self,
-        X: pd.DataFrame,
+        X: Histories,
         horizon_days: npt.ArrayLike,
         n_draws: int,
         random_state: int | np.random.Generator | None = None,
@@ -278,7 +290,7 @@ class AttritionModel(Model):
         horizon = self._horizon(horizon_days, len(history))
         self._check_whole("n_draws", n_draws, at_least=1)
         chance = np.random.default_rng(random_state)
-        alive = chance.random((len(history), n_draws)) < self._p_alive(process, history)[:, None]
+        alive = chance.random((len(history), n_draws)) < Outlook(process, history).p_alive[:, None]
         return alive * process.draw_if_alive(history, horizon, n_draws, chance)
 
     def expected_purchases_new(self, horizon_days: npt.ArrayLike) -> FloatArray:
@@ -295,7 +307,7 @@ class AttritionModel(Model):
             Purchase days, in [0, inf).
         """
         shape, (process, history, horizon) = np.shape(horizon_days), self._unseen(horizon_days)
-        expected = self._p_alive(process, history) * process.purchases_if_alive(history, horizon)
+        expected = Outlook(process, history).p_alive * process.purchases_if_alive(history, horizon)
         return expected.reshape(shape)
 
     def purchase_probabilities_new(self, horizon_days: npt.ArrayLike, most: int) -> FloatArray:
@@ -349,13 +361,6 @@ class AttritionModel(Model):
         check_parameter(self, "discount_rate", discount_rate, rule=rule, holds=holds)
         return float(np.log1p(discount_rate)) / _DAYS_A_YEAR
 
-    def _p_alive(self, process: PurchaseProcess, history: PurchaseHistory) -> FloatArray:
-        def alive(history: PurchaseHistory) -> FloatArray:
-            probability: FloatArray = expit(-process.log_odds_left(history))
-            return probability
-
-        return np.concatenate(in_chunks(alive, history, process.chunk_rows))
-
     def _probabilities(
         self, process: PurchaseProcess, history: PurchaseHistory, horizon: FloatArray, most: int
     ) -> FloatArray:
@@ -364,7 +369,7 @@ class AttritionModel(Model):
         def probabilities(history: PurchaseHistory, horizon: FloatArray) -> FloatArray:
             return process.probabilities_if_alive(history, horizon, int(most))
 
-        alive = self._p_alive(process, history)
+        alive = Outlook(process, history).p_alive
         found = alive[:, None] * once_each(probabilities, history, horizon)
         found[:, 0] += 1 - alive
         return np.clip(found, 0.0, 1.0)

@@ -89,20 +89,22 @@ class ParetoNBDProcess(PurchaseProcess):
             odds: FloatArray = np.log(left) + self._decay(history.x, history.t_x, history.T)
         return odds
 
-    def log_silence(self, history: PurchaseHistory) -> FloatArray:
+    def log_silence(self, history: PurchaseHistory, log_odds: FloatArray) -> FloatArray:
         """Log-likelihood's terms that depend on T and t_x.
 
         Parameters
         ----------
         history : PurchaseHistory
             Customers.
+        log_odds : array of shape (n_rows,)
+            Their `log_odds_left`.
 
         Returns
         -------
         array of shape (n_rows,)
             In (-inf, inf).
         """
-        return super().log_silence(history) - self.s * np.log1p(history.T / self.beta)
+        return super().log_silence(history, log_odds) - self.s * np.log1p(history.T / self.beta)
 
     def count_score(self, x: FloatArray) -> FloatArray:
         """Differentiate `log_count`: 0 by the parameters of death.

@@ -4,11 +4,11 @@ from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from scipy.special import digamma, gammaln
 from sklearn.utils.validation import check_is_fitted
 
-from models.base import FloatArray, Model, check_parameter, checked_frame
+from models.base import FloatArray, Model, check_parameter, checked_columns
+from models.columns import Signals
 from models.estimation import Likelihood, Score, maximise
 
 __all__ = ["GammaGammaModel"]
@@ -60,6 +60,7 @@ class GammaGammaModel(Model):
 
     Examples
     --------
+    >>> import pandas as pd
     >>> customers = pd.DataFrame({"n_purchases": [1, 3], "mean_value": [20.0, 20.0]})
     >>> model = GammaGammaModel().fit(customers)
     >>> model.expected_spend(customers).tolist()
@@ -79,12 +80,12 @@ class GammaGammaModel(Model):
         *("fallback_", "fallback_reason_", "log_likelihood_"),
     )
 
-    def fit(self, X: pd.DataFrame, y: object = None) -> Self:
+    def fit(self, X: Signals, y: object = None) -> Self:
         """Learn how spend differs between purchases and customers, by maximum likelihood.
 
         Parameters
         ----------
-        X : DataFrame of shape (n_customers, n_columns)
+        X : DataFrame of shape (n_customers, n_columns), or Columns
             With columns n_purchases (purchases, in [0, inf)) and mean_value (mean money per
             purchase, in [0, inf), null where unknown). Customers without a positive value are
             left out.
@@ -129,12 +130,12 @@ class GammaGammaModel(Model):
         self.log_likelihood_ = found.log_likelihood - len(n) * float(np.log(pooled_mean))
         return self
 
-    def log_likelihood(self, X: pd.DataFrame) -> float:
+    def log_likelihood(self, X: Signals) -> float:
         """Sum the log-likelihood over customers with a positive value, without the priors.
 
         Parameters
         ----------
-        X : DataFrame of shape (n_customers, n_columns)
+        X : DataFrame of shape (n_customers, n_columns), or Columns
             With columns n_purchases and mean_value, as in `fit`.
 
         Returns
@@ -148,12 +149,12 @@ class GammaGammaModel(Model):
         n, mean = _buyers(*_purchases(X, self))
         return _score(n, mean, np.array([self.p_, self.q_, self.v_]))[0]
 
-    def expected_spend(self, X: pd.DataFrame) -> FloatArray:
+    def expected_spend(self, X: Signals) -> FloatArray:
         """Expect each customer's value per purchase.
 
         Parameters
         ----------
-        X : DataFrame of shape (n_customers, n_columns)
+        X : DataFrame of shape (n_customers, n_columns), or Columns
             With columns n_purchases and mean_value, as in `fit`.
 
         Returns
@@ -181,7 +182,7 @@ class GammaGammaModel(Model):
 
     def draw_spend(
         self,
-        X: pd.DataFrame,
+        X: Signals,
         n_purchases: npt.ArrayLike,
         random_state: int | np.random.Generator | None = None,
     ) -> FloatArray:
@@ -193,7 +194,7 @@ class GammaGammaModel(Model):
 
         Parameters
         ----------
-        X : DataFrame of shape (n_customers, n_columns)
+        X : DataFrame of shape (n_customers, n_columns), or Columns
             With columns n_purchases and mean_value, as in `fit`.
         n_purchases : int or array of shape (n_customers,) or (n_customers, n_draws)
             Purchases to come, 0 or more.
@@ -232,10 +233,10 @@ class GammaGammaModel(Model):
         return self
 
 
-def _purchases(X: pd.DataFrame, owner: object, at_least: int = 0) -> tuple[FloatArray, FloatArray]:
+def _purchases(X: Signals, owner: object, at_least: int = 0) -> tuple[FloatArray, FloatArray]:
     columns = ["n_purchases", "mean_value"]
-    frame = checked_frame(X, columns, owner, nullable=["mean_value"], at_least=at_least)
-    return frame["n_purchases"].to_numpy(), frame["mean_value"].to_numpy()
+    found = checked_columns(X, columns, owner, nullable=["mean_value"], at_least=at_least)
+    return found["n_purchases"], found["mean_value"]
 
 
 def _is_known(n: FloatArray, mean: FloatArray) -> npt.NDArray[np.bool_]:

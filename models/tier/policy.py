@@ -1,11 +1,12 @@
 """What a tier policy is, and the cut by cumulative share that policies have in common."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-__all__ = ["Policy", "tiers_by_share"]
+__all__ = ["Policy", "cuts_of", "tier_by_cuts", "tiers_by_share"]
 
 # A gets customers up to this share of the total, B up to the next, C the rest.
 _A_SHARE, _B_SHARE = 0.80, 0.95
@@ -91,3 +92,57 @@ def tiers_by_share(value: pd.Series) -> pd.Series:
     tier[order[(ranked > 0) & (before < (_B_SHARE - _TOLERANCE) * total)]] = "B"
     tier[order[(ranked > 0) & (before < (_A_SHARE - _TOLERANCE) * total)]] = "A"
     return pd.Series(tier, index=value.index, name="tier", dtype="str")
+
+
+def cuts_of(value: pd.Series, tier: pd.Series) -> dict[str, float | None]:
+    """Find the value from which on a customer is in A, and from which on in B.
+
+    With them one customer is put into a tier without all others.
+
+    Parameters
+    ----------
+    value : Series of shape (n_customers,)
+        What the tiers were made of, in money.
+    tier : Series of shape (n_customers,)
+        Result of `tiers_by_share`.
+
+    Returns
+    -------
+    dict of str to float or None
+        Lowest value by tier A and B; None where nobody is in it.
+
+    Examples
+    --------
+    >>> value = pd.Series([5.0, 80.0, 15.0, -3.0], index=["d", "a", "b", "e"])
+    >>> cuts_of(value, tiers_by_share(value))
+    {'A': 80.0, 'B': 15.0}
+    """
+    lowest = value.groupby(tier.to_numpy()).min()
+    return {code: float(lowest[code]) if code in lowest else None for code in ("A", "B")}
+
+
+def tier_by_cuts(value: float | None, cuts: Mapping[str, float | None]) -> str:
+    """Put one customer into a tier by what the last cut of all customers found.
+
+    Parameters
+    ----------
+    value : float or None
+        Money.
+    cuts : mapping of str to float or None
+        Result of `cuts_of`.
+
+    Returns
+    -------
+    str
+        A, B or C.
+
+    Examples
+    --------
+    >>> tier_by_cuts(20.0, {"A": 80.0, "B": 15.0})
+    'B'
+    """
+    for code in ("A", "B"):
+        lowest = cuts[code]
+        if value is not None and lowest is not None and value >= lowest:
+            return code
+    return "C"

@@ -1,6 +1,8 @@
 """The scorecard: five dimensions by which salespeople screen customers, each from 0 to 100."""
 
+from bisect import bisect_right
 from collections.abc import Mapping
+from math import isnan
 from types import MappingProxyType
 from typing import Any, ClassVar, Self
 
@@ -123,6 +125,49 @@ class Scorecard(Model):
             for dimension, signals in DIMENSIONS.items()
         }
         return pd.DataFrame(rated, index=X.index)
+
+    def rate_one(self, signals: Mapping[str, float | str | None]) -> dict[str, float | None]:
+        """Rate one customer, as `rate` does for a row of their signals, but sooner.
+
+        Parameters
+        ----------
+        signals : mapping of str to float, str or None
+            The customer's and, where there is a prediction, expected_value.
+
+        Returns
+        -------
+        dict of str to float or None
+            By dimension, from 0 to 100; None where nothing is known.
+
+        Examples
+        --------
+        >>> signals = pd.DataFrame({"revenue_365d": [0.0, 10.0, 10.0, 90.0]}, index=[*"abcd"])
+        >>> Scorecard().fit(signals).rate_one({"revenue_365d": 50.0})["purchase"]
+        68.75
+        """
+        check_is_fitted(self)
+        rated: dict[str, float | None] = {}
+        for dimension, directions in DIMENSIONS.items():
+            found = [
+                self._rank_one(name, signals.get(name), is_better=better)
+                for name, better in directions.items()
+            ]
+            known = [rank for rank in found if rank is not None]
+            rated[dimension] = sum(known) / len(known) if known else None
+        return rated
+
+    def _rank_one(self, name: str, value: float | str | None, *, is_better: bool) -> float | None:
+        if name not in self.knots_ or not isinstance(value, int | float) or isnan(value):
+            return None
+        knots, ranks = self.knots_[name], self.ranks_[name]
+        place = bisect_right(knots, value)
+        if place in {0, len(knots)}:
+            rank = ranks[0] if place == 0 else ranks[-1]
+        else:
+            low, high = knots[place - 1], knots[place]
+            slope = (ranks[place] - ranks[place - 1]) / (high - low)
+            rank = slope * (value - low) + ranks[place - 1]
+        return rank if is_better else 100 - rank
 
     def _rank(self, X: pd.DataFrame, name: str, *, is_better: bool) -> FloatArray:
         if name not in X.columns or name not in self.knots_:

@@ -1,6 +1,7 @@
 """Value by gradient boosting on all signals, with what latent attrition expects in hand."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
+from functools import cache
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -11,9 +12,11 @@ from scipy.special import expit, logit
 from sklearn.utils.validation import check_is_fitted
 
 from models.base import FloatArray, Model, check_parameter, is_number
-from models.value.trees import grow_trees, restore_trees
+from models.columns import Columns, Signals
+from models.value.outcomes import checked_outcomes, level
+from models.value.trees import Trees, grow_trees
 
-__all__ = ["BASE_COLUMNS", "HEADS", "BoostedValueModel"]
+__all__ = ["BASE_COLUMNS", "HEADS", "Base", "BoostedValueModel"]
 
 BASE_COLUMNS = ("expected_purchases", "churn_probability", "expected_value")
 HEADS = ("active", "purchases", "spend")
@@ -26,8 +29,9 @@ _FALLING = {"days_since_last_purchase", "silence_ratio"}
 _CALENDAR = {"first_purchase_day", "last_purchase_day"}
 # Scores this close to 0 or 1 say no more; their logits would drown what the trees add.
 _SMALLEST_P = 1e-4
-# A thousand rows take less time on one thread than it takes to wake another.
-_ROWS_FOR_THREADS = 10_000
+
+# What a latent model expects within the window: by name, the columns `BASE_COLUMNS`.
+Base = pd.DataFrame | Mapping[str, FloatArray]
 
 
 class BoostedValueModel(Model):
@@ -148,11 +152,12 @@ class BoostedValueModel(Model):
             If a library is missing that LightGBM needs.
         """
         self._check_parameters()
-        purchases, value = _outcomes(y, n_rows=len(X))
+        purchases, value = checked_outcomes(y, n_rows=len(X))
         self.feature_names_in_ = _feature_names(X)
         spends = (purchases > 0) & (value > 0)
         self.unit_ = float(value[spends].mean()) if spends.any() else 1.0
-        rows, offsets = self._matrix(X, base), self.offsets(base)
+        rows = np.ascontiguousarray(self.laid(X, base).T)
+        offsets = self.offsets(base)
         weight = np.ones(len(X)) if sample_weight is None else np.asarray(sample_weight, float)
         everyone = np.ones(len(rows), dtype=bool)
         spent = np.where(spends, value, 0.0)
@@ -180,8 +185,8 @@ class BoostedValueModel(Model):
         self.levels_ = {"purchases": 1.0, "value": 1.0}
         fitted = self.forecast(X, base)
         self.levels_ = {
-            "purchases": _level(purchases, fitted["expected_purchases"].to_numpy(), weight),
-            "value": _level(value, fitted["expected_value"].to_numpy(), weight),
+            "purchases": level(purchases, fitted["expected_purchases"].to_numpy(), weight),
+            "value": level(value, fitted["expected_value"].to_numpy(), weight),
         }
         return self
 
@@ -201,30 +206,53 @@ class BoostedValueModel(Model):
             Columns expected_purchases (purchase days, in [0, inf)), churn_probability (of no
             purchase, in [0, 1]) and expected_value (money, in [0, inf)).
         """
-        check_is_fitted(self)
-        rows, offsets = self._matrix(X, base), self.offsets(base)
-        found = {head: self._predict(head, rows, offsets[head]) for head in HEADS}
-        return pd.DataFrame(
-            {
-                "expected_purchases": self.levels_["purchases"] * found["purchases"],
-                "churn_probability": 1.0 - found["active"],
-                "expected_value": self.levels_["value"]
-                * self.unit_
-                * (found["active"] * found["spend"]),
-            },
-            index=X.index,
-        )
+        return pd.DataFrame(self.expect(X, base), index=X.index)
 
-    def contributions(self, head: str, X: pd.DataFrame, base: pd.DataFrame) -> FloatArray:
+    def expect(
+        self, X: Signals, base: Base, wanted: Collection[str] = BASE_COLUMNS
+    ) -> dict[str, FloatArray]:
+        """Expect as `forecast` does, in arrays.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n_customers, n_columns), or Columns
+            Signals; NaN where not known.
+        base : DataFrame or mapping of str to array of shape (n_customers,)
+            What the latent model expects within the window: columns `BASE_COLUMNS`.
+        wanted : collection of str
+            Which columns of the forecast; no other trees are asked.
+
+        Returns
+        -------
+        dict of str to array of shape (n_customers,)
+            By column.
+        """
+        check_is_fitted(self)
+        laid, offsets = self.laid(X, base), self.offsets(base)
+
+        @cache
+        def found(head: str) -> FloatArray:
+            return self._predict(head, laid, offsets[head])
+
+        columns: dict[str, Callable[[], FloatArray]] = {
+            "expected_purchases": lambda: self.levels_["purchases"] * found("purchases"),
+            "churn_probability": lambda: 1.0 - found("active"),
+            "expected_value": lambda: (
+                self.levels_["value"] * self.unit_ * (found("active") * found("spend"))
+            ),
+        }
+        return {name: column() for name, column in columns.items() if name in wanted}
+
+    def contributions(self, head: str, X: Signals, base: Base) -> FloatArray:
         """Split one head's raw score among what it learned from, exactly [1]_.
 
         Parameters
         ----------
         head : {"active", "purchases", "spend"}
             Which; the score is a logit for the first and a logarithm for the others.
-        X : DataFrame of shape (n_customers, n_columns)
+        X : DataFrame of shape (n_customers, n_columns), or Columns
             Signals.
-        base : DataFrame of shape (n_customers, 3)
+        base : DataFrame or mapping of str to array of shape (n_customers,)
             The latent forecast.
 
         Returns
@@ -239,13 +267,10 @@ class BoostedValueModel(Model):
            explainable AI for trees", Nature Machine Intelligence 2, algorithm 2.
         """
         check_is_fitted(self)
-        rows = self._matrix(X, base)
+        rows = np.ascontiguousarray(self.laid(X, base).T)
         if head in self.constants_ or not len(rows):
             return np.zeros((len(rows), rows.shape[1] + 1))
-        booster = self._restored[head]
-        return np.asarray(
-            booster.predict(rows, pred_contrib=True, num_threads=_threads(len(rows))), dtype=float
-        )
+        return self._restored[head].contributions(rows)
 
     def to_state(self) -> dict[str, Any]:
         """Write the fitted model as data that JSON can hold.
@@ -288,21 +313,33 @@ class BoostedValueModel(Model):
         ):
             check_parameter(self, name, getattr(self, name), rule=rule, holds=holds)
 
-    def _matrix(self, X: pd.DataFrame, base: pd.DataFrame) -> FloatArray:
-        missing = [name for name in self.feature_names_in_ if name not in X.columns]
-        if missing:
-            raise ValueError(
-                f"BoostedValueModel needs the columns {missing}. Found {list(map(str, X.columns))}."
-            )
-        signals = X[self.feature_names_in_].to_numpy(dtype=float, na_value=np.nan)
-        return np.column_stack([signals, *_latent_columns(base)])
+    def laid(self, X: Signals, base: Base) -> FloatArray:
+        """Lay out what the trees see.
 
-    def offsets(self, base: pd.DataFrame) -> dict[str, FloatArray]:
+        Parameters
+        ----------
+        X : DataFrame of shape (n_customers, n_columns), or Columns
+            Signals.
+        base : DataFrame or mapping of str to array of shape (n_customers,)
+            The latent forecast: columns `BASE_COLUMNS`.
+
+        Returns
+        -------
+        array of shape (n_features, n_customers)
+            One row a name of `names_learned_from`.
+        """
+        columns = Columns.of(X, self.feature_names_in_)
+        columns.require(self.feature_names_in_, type(self).__name__)
+        purchases, churn, value = _base_columns(base)
+        spend = value / np.maximum(purchases, _SMALLEST_P)
+        return columns.laid(self.feature_names_in_, purchases, churn, value, spend)
+
+    def offsets(self, base: Base) -> dict[str, FloatArray]:
         """Give what the trees start from, as raw scores.
 
         Parameters
         ----------
-        base : DataFrame of shape (n_customers, 3)
+        base : DataFrame or mapping of str to array of shape (n_customers,)
             The latent forecast: columns `BASE_COLUMNS`.
 
         Returns
@@ -310,9 +347,9 @@ class BoostedValueModel(Model):
         dict of str to array of shape (n_customers,)
             By head; all 0 where the model is no correction.
         """
+        purchases, churn, value = _base_columns(base)
         if not self.is_correction:
-            return dict.fromkeys(HEADS, np.zeros(len(base)))
-        purchases, churn, value = (base[name].to_numpy(dtype=float) for name in BASE_COLUMNS)
+            return dict.fromkeys(HEADS, np.zeros(len(value)))
         active = np.clip(1.0 - churn, _SMALLEST_P, 1.0 - _SMALLEST_P)
         return {
             "active": logit(active),
@@ -341,37 +378,17 @@ class BoostedValueModel(Model):
         )
 
     def _restore_boosters(self) -> None:
-        self._restored = {head: restore_trees(text) for head, text in self.boosters_.items()}
+        self._restored = {head: Trees(text) for head, text in self.boosters_.items()}
 
-    def _predict(self, head: str, rows: FloatArray, offset: FloatArray) -> FloatArray:
-        if head in self.constants_ or not len(rows):
-            return np.full(len(rows), self.constants_.get(head, 0.0))
-        raw = self._restored[head].predict(rows, raw_score=True, num_threads=_threads(len(rows)))
-        score = np.asarray(raw, dtype=float) + offset
+    def _predict(self, head: str, laid: FloatArray, offset: FloatArray) -> FloatArray:
+        if head in self.constants_ or not len(offset):
+            return np.full(len(offset), self.constants_.get(head, 0.0))
+        score = self._restored[head].raw_scores(laid) + offset
         return np.asarray(expit(score) if head == "active" else np.exp(score), dtype=float)
 
 
-def _latent_columns(base: pd.DataFrame) -> tuple[FloatArray, ...]:
-    purchases, churn, value = (base[name].to_numpy(dtype=float) for name in BASE_COLUMNS)
-    return purchases, churn, value, value / np.maximum(purchases, _SMALLEST_P)
-
-
-def _threads(n_rows: int) -> int:
-    return 0 if n_rows >= _ROWS_FOR_THREADS else 1
-
-
-def _outcomes(y: pd.DataFrame, n_rows: int) -> tuple[FloatArray, FloatArray]:
-    missing = [name for name in ("purchases", "value") if name not in y.columns]
-    if missing:
-        raise ValueError(
-            f"BoostedValueModel needs the outcomes {missing}. Found {list(y.columns)}."
-        )
-    if n_rows == 0 or n_rows != len(y):
-        raise ValueError(f"There are signals in {n_rows:,} rows but outcomes in {len(y):,}.")
-    outcomes = y[["purchases", "value"]].to_numpy(dtype=float, na_value=np.nan)
-    if not np.isfinite(outcomes).all() or (outcomes[:, 0] < 0).any():
-        raise ValueError("Outcomes must be finite, and purchases 0 or more.")
-    return outcomes[:, 0], outcomes[:, 1]
+def _base_columns(base: Base) -> list[FloatArray]:
+    return [np.asarray(base[name], dtype=float) for name in BASE_COLUMNS]
 
 
 def _feature_names(X: pd.DataFrame) -> list[str]:
@@ -381,9 +398,3 @@ def _feature_names(X: pd.DataFrame) -> list[str]:
     if not names:
         raise ValueError("BoostedValueModel needs one numeric column or more.")
     return sorted(names)
-
-
-def _level(actual: FloatArray, predicted: FloatArray, weight: FloatArray) -> float:
-    """Factor that makes the sum of predictions the sum of what came."""
-    total = float((weight * predicted).sum())
-    return max(float((weight * actual).sum()), 0.0) / total if total > 0 else 1.0

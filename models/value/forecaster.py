@@ -1,30 +1,42 @@
 """The forecast that is served: parts blended, levelled, calibrated, and with its bounds."""
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from scipy.special import expit, logit
+from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
 from models.base import FloatArray, check_horizon, check_parameter, is_number
+from models.columns import Columns
+from models.pieces import in_pieces
+from models.value.blend import (
+    LATENT,
+    QUESTIONS,
+    Blend,
+    Forecast,
+    blended,
+    forecasts_of_parts,
+    logit_of,
+    piece_of,
+    together,
+    weighted,
+    within_horizon,
+)
 from models.value.boosted import BoostedValueModel
 from models.value.intervals import ValueIntervals
 from models.value.latent import LatentValueModel
 
 __all__ = ["LATENT", "QUESTIONS", "Blend", "ValueForecaster", "blended", "forecasts_of_parts"]
 
-LATENT = "latent"
-QUESTIONS = {
-    "value": "expected_value",
-    "churn": "churn_probability",
-    "purchases": "expected_purchases",
-}
-# Weight by part and question; the weights of a question add up to 1.
-Blend = Mapping[str, Mapping[str, float]]
+# What `forecast` gives, in its order; an index takes longer to make than to use.
+_EXPECTED = ("expected_purchases", "p_alive", "churn_probability", "expected_value")
 _BOUNDS = ("value_low", "value_lower", "value_median", "value_upper", "value_high")
-_SMALLEST_P = 1e-6
+_COLUMNS = pd.Index([*_EXPECTED, *_BOUNDS])
+# Customers who are forecast at a time: enough to share the work, too few to fill the memory.
+_PIECE_ROWS = 8_192
 # Platt's two parameters need some of either outcome before they say more than they cost.
 _ROWS_TO_CALIBRATE = 50
 # Draws that settle the quantiles of a ledger of any size to about a hundredth.
@@ -87,7 +99,7 @@ class ValueForecaster:
         self.churn_slope, self.churn_intercept = 1.0, 0.0
         self.intervals: ValueIntervals | None = None
 
-    @property
+    @cached_property
     def required_columns(self) -> tuple[str, ...]:
         """The signals needed, sorted."""
         needed = set(self.latent.required_columns)
@@ -123,7 +135,7 @@ class ValueForecaster:
         self.churn_intercept = trust * intercept
         self.intervals = ValueIntervals().fit(
             forecast["expected_value"].to_numpy(dtype=float),
-            expit(slope * _logit(churn) + intercept),
+            expit(slope * logit_of(churn) + intercept),
             outcomes["value"].to_numpy(dtype=float),
             active,
         )
@@ -175,22 +187,33 @@ class ValueForecaster:
             value_upper (10 % and 90 % quantiles), value_low and value_high (2.5 % and 97.5 %);
             the last five are NaN where nothing is known of them.
         """
-        parts = forecasts_of_parts(self.latent, self.boosted, X, self.horizon_days)
-        found = _blend(parts, self.weights)
-        value = found["expected_value"] * self.levels["value"]
-        churn = self._calibrated(found["churn_probability"])
-        columns = {
-            "expected_purchases": found["expected_purchases"] * self.levels["purchases"],
-            "p_alive": parts[LATENT]["p_alive"].to_numpy(),
-            "churn_probability": churn,
-            "expected_value": value,
-        }
-        bounds = (
-            np.full((len(X), len(_BOUNDS)), np.nan)
-            if self.intervals is None
-            else self.intervals.predict(value, churn)
-        )
-        return pd.DataFrame(columns | dict(zip(_BOUNDS, bounds.T, strict=True)), index=X.index)
+        found = self._expect(Columns.of(X, self.required_columns))
+        # Columns side by side in memory, as pandas keeps them.
+        rows = np.concatenate([found[name] for name in _COLUMNS]).reshape(len(_COLUMNS), len(X))
+        return pd.DataFrame(rows.T, index=X.index, columns=_COLUMNS, copy=False)
+
+    def forecast_one(self, signals: Mapping[str, object]) -> dict[str, float]:
+        """Expect what one customer does and is worth within the horizon.
+
+        It is what `forecast` gives for a DataFrame with this one row, in less time.
+
+        Parameters
+        ----------
+        signals : mapping of str to float, truth value, text or None
+            With the names `required_columns`; None is not known, others are ignored.
+
+        Returns
+        -------
+        dict of str to float
+            By column of `forecast`.
+
+        Raises
+        ------
+        ValueError
+            If a signal is missing, or has a value that it cannot have.
+        """
+        found = self._expect(Columns.of_one(signals, self.required_columns))
+        return {name: float(found[name][0]) for name in _COLUMNS}
 
     def churn_within(self, X: pd.DataFrame, days: float) -> FloatArray:
         """Give the probability of no purchase within another horizon.
@@ -215,9 +238,9 @@ class ValueForecaster:
             return np.ones(len(X))
         parts = forecasts_of_parts(self.latent, self.boosted, X, self.horizon_days)
         churn = self._calibrated(blended(parts, self.weights)["churn_probability"].to_numpy())
-        added = _logit(churn) - _logit(parts[LATENT]["churn_probability"].to_numpy())
+        added = logit_of(churn) - logit_of(parts[LATENT]["churn_probability"].to_numpy())
         latent = self.latent.forecast(X, days)["churn_probability"].to_numpy()
-        return np.asarray(expit(_logit(latent) + added), dtype=float)
+        return np.asarray(expit(logit_of(latent) + added), dtype=float)
 
     def to_state(self) -> dict[str, Any]:
         """Write the forecaster as data that JSON can hold.
@@ -265,106 +288,47 @@ class ValueForecaster:
             model.intervals = ValueIntervals.from_state(state["intervals"])
         return model
 
-    def _calibrated(self, churn: FloatArray) -> FloatArray:
-        score = self.churn_slope * _logit(churn) + self.churn_intercept
-        return np.asarray(expit(score), dtype=float)
+    def _expect(self, signals: Columns) -> Forecast:
+        windows = {part.window_days for part in self.boosted.values()} - {self.horizon_days}
+        latent = self.latent.expect(signals, [self.horizon_days, *sorted(windows)])
 
+        def expected(rows: slice) -> Forecast:
+            return self._blended(signals.take(rows), piece_of(latent, rows))
 
-def forecasts_of_parts(
-    latent: LatentValueModel,
-    boosted: Mapping[str, BoostedValueModel],
-    X: pd.DataFrame,
-    horizon_days: float,
-) -> dict[str, pd.DataFrame]:
-    """Let each part forecast the horizon.
+        return together(in_pieces(expected, len(signals), _PIECE_ROWS))
 
-    Parameters
-    ----------
-    latent : LatentValueModel
-        Fitted.
-    boosted : mapping of str to BoostedValueModel
-        Fitted, by name.
-    X : DataFrame of shape (n_customers, n_columns)
-        Signals.
-    horizon_days : float
-        Days ahead.
-
-    Returns
-    -------
-    dict of str to DataFrame of shape (n_customers, 3 or 4), indexed like X
-        By part: columns expected_purchases, churn_probability and expected_value; the latent one's
-        p_alive as well.
-    """
-    whole = latent.forecast(X, horizon_days)
-    parts = {LATENT: whole}
-    windows: dict[float, pd.DataFrame] = {horizon_days: whole}
-    for name, part in boosted.items():
-        if part.window_days not in windows:
-            windows[part.window_days] = latent.forecast(X, part.window_days)
-        window = windows[part.window_days]
-        found = part.forecast(X, window)
-        usual = horizon_days / part.window_days
-        parts[name] = found if window is whole else _carried(found, window, whole, usual)
-    return parts
-
-
-def blended(parts: Mapping[str, pd.DataFrame], weights: Blend) -> pd.DataFrame:
-    """Average the forecasts of parts, question by question.
-
-    Parameters
-    ----------
-    parts : mapping of str to DataFrame of shape (n_customers, n_columns)
-        By part.
-    weights : mapping of str to mapping of str to float
-        By question and part.
-
-    Returns
-    -------
-    DataFrame of shape (n_customers, 3), indexed like the parts
-        Columns expected_value, churn_probability and expected_purchases.
-    """
-    return pd.DataFrame(_blend(parts, weights), index=next(iter(parts.values())).index)
-
-
-def _blend(parts: Mapping[str, pd.DataFrame], weights: Blend) -> dict[str, FloatArray]:
-    return {
-        column: np.sum(
-            [
-                weight * parts[name][column].to_numpy(dtype=float)
-                for name, weight in weights[question].items()
-            ],
-            axis=0,
+    def _blended(self, signals: Columns, latent: Mapping[float, Forecast]) -> Forecast:
+        whole = latent[self.horizon_days]
+        parts = {LATENT: whole}
+        for name, part in self.boosted.items():
+            asked = [column for q, column in QUESTIONS.items() if name in self.weights[q]]
+            parts[name] = within_horizon(part, signals, latent, self.horizon_days, asked)
+        found = weighted(parts, self.weights)
+        value = found["expected_value"] * self.levels["value"]
+        churn = self._calibrated(found["churn_probability"])
+        bounds = (
+            np.full((len(signals), len(_BOUNDS)), np.nan)
+            if self.intervals is None
+            else self.intervals.predict(value, churn)
         )
-        for question, column in QUESTIONS.items()
-    }
+        return {
+            "expected_purchases": found["expected_purchases"] * self.levels["purchases"],
+            "p_alive": whole["p_alive"],
+            "churn_probability": churn,
+            "expected_value": value,
+            **dict(zip(_BOUNDS, bounds.T, strict=True)),
+        }
 
-
-def _carried(
-    found: pd.DataFrame, window: pd.DataFrame, whole: pd.DataFrame, usual: float
-) -> pd.DataFrame:
-    """Carry a forecast from its window to the horizon, as the latent one goes.
-
-    Where that is nothing in the window, by the usual factor, which is that of the days.
-    """
-    carried = found.copy()
-    for column in ("expected_purchases", "expected_value"):
-        near, far = window[column].to_numpy(), whole[column].to_numpy()
-        ratio = np.divide(far, near, out=np.full(len(near), usual), where=near != 0)
-        carried[column] = found[column].to_numpy() * ratio
-    logits = [_logit(frame["churn_probability"].to_numpy()) for frame in (found, window, whole)]
-    carried["churn_probability"] = expit(logits[0] - logits[1] + logits[2])
-    return carried
-
-
-def _logit(p: FloatArray) -> FloatArray:
-    return np.asarray(logit(np.clip(p, _SMALLEST_P, 1.0 - _SMALLEST_P)), dtype=float)
+    def _calibrated(self, churn: FloatArray) -> FloatArray:
+        score = self.churn_slope * logit_of(churn) + self.churn_intercept
+        return np.asarray(expit(score), dtype=float)
 
 
 def _platt(churn: FloatArray, lapsed: np.ndarray[Any, np.dtype[np.bool_]]) -> tuple[float, float]:
     """Fit slope and intercept; as they are where there is too little to learn from."""
     if min(lapsed.sum(), (~lapsed).sum()) < _ROWS_TO_CALIBRATE:
         return 1.0, 0.0
-    fitted = LogisticRegression(C=1e6).fit(_logit(churn)[:, None], lapsed)
+    fitted = LogisticRegression(C=1e6).fit(logit_of(churn)[:, None], lapsed)
     slope = float(fitted.coef_[0, 0])
     # A slope that turns the order round says that the forecast knows nothing, not the opposite.
     return (slope, float(fitted.intercept_[0])) if slope > 0 else (1.0, 0.0)

@@ -153,8 +153,9 @@ class ValueIntervals(Model):
         for group, (spread, levels) in enumerate(zip(self.spreads_, self.levels_, strict=True)):
             rows = which == group
             if rows.any():
-                centre = _centre(mean[rows], churn[rows])
-                read = [_read(centre, churn[rows], np.asarray(spread), at) for at in levels]
+                lapsed, shape = churn[rows], np.asarray(spread)
+                centre = _centre(mean[rows], lapsed)
+                read = [_read(centre, lapsed, shape, at) for at in levels]
                 found[rows] = np.column_stack(read)
         return np.maximum.accumulate(found, axis=1)
 

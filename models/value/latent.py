@@ -1,6 +1,6 @@
 """Value from latent attrition: purchases to come, times spend, times value per unit of spend."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -8,8 +8,9 @@ import pandas as pd
 from sklearn.utils.validation import check_is_fitted
 
 from models.attrition import ATTRITION_MODELS, AttritionModel
-from models.attrition.history import HISTORY_COLUMNS, PurchaseHistory
-from models.base import FloatArray, Model, check_horizon, check_parameter, checked_frame
+from models.attrition.history import HISTORY_COLUMNS
+from models.base import FloatArray, Model, check_horizon, check_parameter, checked_columns
+from models.columns import Columns, Signals
 from models.spend.gamma_gamma import GammaGammaModel
 
 __all__ = ["LatentValueModel"]
@@ -107,14 +108,15 @@ class LatentValueModel(Model):
         check_parameter(self, "attrition", self.attrition, rule=rule, holds=holds)
         signals = self._signals(X, at_least=1)
         value = signals[self.value_column]
-        if value.isna().all():
+        unknown = np.isnan(value)
+        if unknown.all():
             raise ValueError(f"{self.value_column} is null for all {len(X):,} customers.")
         bought = signals["purchase_revenue"]
-        known = bought[value.notna()].sum()
-        self.rate_ = float(value.sum() / known) if known > 0 else 1.0
+        known = bought[~unknown].sum()
+        self.rate_ = float(np.nansum(value) / known) if known > 0 else 1.0
         self.prior_revenue_ = float(bought.mean())
         self.attrition_ = ATTRITION_MODELS[self.attrition]().fit(signals)
-        self.spend_ = GammaGammaModel().fit(signals.rename(columns=_SPEND_COLUMNS))
+        self.spend_ = GammaGammaModel().fit(signals.renamed(_SPEND_COLUMNS))
         return self
 
     def forecast(self, X: pd.DataFrame, horizon_days: float) -> pd.DataFrame:
@@ -133,21 +135,40 @@ class LatentValueModel(Model):
             Columns expected_purchases (purchase days), p_alive, churn_probability (of no purchase
             within the horizon, in [0, 1]) and expected_value (money, not discounted).
         """
+        return pd.DataFrame(self.expect(X, [horizon_days])[horizon_days], index=X.index)
+
+    def expect(self, X: Signals, horizons: Sequence[float]) -> dict[float, dict[str, FloatArray]]:
+        """Expect as `forecast` does, in arrays, within several horizons.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n_customers, n_columns), or Columns
+            With the columns `required_columns`.
+        horizons : sequence of float
+            Days to look ahead, each in [0, inf).
+
+        Returns
+        -------
+        dict of float to dict of str to array of shape (n_customers,)
+            By horizon and column.
+        """
         check_is_fitted(self)
-        check_horizon(self, horizon_days)
+        for days in horizons:
+            check_horizon(self, days)
         signals = self._signals(X)
-        history = PurchaseHistory.of(signals, self.attrition_)
-        purchases = self.attrition_.expected_purchases(history, horizon_days)
-        spend = self.spend_.expected_spend(signals.rename(columns=_SPEND_COLUMNS))
-        return pd.DataFrame(
-            {
+        outlook = self.attrition_.outlook(signals)
+        spend, rate = self._unit_value(signals)
+        found = {}
+        for days in horizons:
+            horizon = np.full(len(signals), float(days))
+            purchases = outlook.expected_purchases(horizon)
+            found[days] = {
                 "expected_purchases": purchases,
-                "p_alive": self.attrition_.p_alive(history),
-                "churn_probability": self.attrition_.p_no_purchase(history, horizon_days),
-                "expected_value": purchases * spend * self._value_rate(signals),
-            },
-            index=X.index,
-        )
+                "p_alive": outlook.p_alive,
+                "churn_probability": outlook.p_no_purchase(horizon),
+                "expected_value": purchases * spend * rate,
+            }
+        return found
 
     def draw(
         self, X: pd.DataFrame, horizon_days: float, *, n_draws: int, random_state: int
@@ -178,11 +199,11 @@ class LatentValueModel(Model):
             signals, horizon_days, n_draws=n_draws, random_state=chance
         )
         spend = self.spend_.draw_spend(
-            signals.rename(columns=_SPEND_COLUMNS), purchases, random_state=chance
+            signals.renamed(_SPEND_COLUMNS), purchases, random_state=chance
         )
         return purchases.astype(float), spend * self._value_rate(signals)[:, None]
 
-    def value_rate(self, X: pd.DataFrame) -> FloatArray:
+    def value_rate(self, X: Signals) -> FloatArray:
         """Value each customer's unit of purchase revenue, shrunk to the company's rate.
 
         Parameters
@@ -197,6 +218,22 @@ class LatentValueModel(Model):
         """
         check_is_fitted(self)
         return self._value_rate(self._signals(X))
+
+    def unit_value(self, X: Signals) -> tuple[FloatArray, FloatArray]:
+        """Value each customer's purchase: what is spent, and the value of a unit of it.
+
+        Parameters
+        ----------
+        X : DataFrame of shape (n_customers, n_columns), or Columns
+            With the columns `required_columns`.
+
+        Returns
+        -------
+        (array of shape (n_customers,), array of shape (n_customers,))
+            Expected spend per purchase, in money, and `value_rate`.
+        """
+        check_is_fitted(self)
+        return self._unit_value(self._signals(X))
 
     def to_state(self) -> dict[str, Any]:
         """Write the fitted model as data that JSON can hold.
@@ -228,8 +265,8 @@ class LatentValueModel(Model):
         model.spend_ = GammaGammaModel.from_state(state["spend"])
         return model
 
-    def _signals(self, X: pd.DataFrame, at_least: int = 0) -> pd.DataFrame:
-        return checked_frame(
+    def _signals(self, X: Signals, at_least: int = 0) -> Columns:
+        return checked_columns(
             X,
             self.required_columns,
             self,
@@ -238,9 +275,13 @@ class LatentValueModel(Model):
             at_least=at_least,
         )
 
-    def _value_rate(self, signals: pd.DataFrame) -> FloatArray:
-        value = signals[self.value_column].to_numpy()
-        weight = signals["purchase_revenue"].to_numpy() + self.prior_revenue_
+    def _unit_value(self, signals: Columns) -> tuple[FloatArray, FloatArray]:
+        spend = self.spend_.expected_spend(signals.renamed(_SPEND_COLUMNS))
+        return spend, self._value_rate(signals)
+
+    def _value_rate(self, signals: Columns) -> FloatArray:
+        value = signals[self.value_column]
+        weight = signals["purchase_revenue"] + self.prior_revenue_
         own = value + self.prior_revenue_ * self.rate_
         known = ~np.isnan(value) & (weight > 0)
         rate = np.full(len(signals), self.rate_)

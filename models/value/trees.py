@@ -2,15 +2,25 @@
 
 from collections.abc import Sequence
 from types import ModuleType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from models.base import FloatArray
 
-__all__ = ["grow_trees", "restore_trees"]
+__all__ = ["Trees", "grow_trees"]
 
 _N_TREES = 150
+# 7 leaves are better out of time than 15 (CDNOW: Tweedie deviance .720, not .766).
+_N_LEAVES = 7
+# The answers at the nodes of a tree, one fewer than its leaves, are the bits of one byte.
+_MOST_LEAVES = 9
+# What is computed for so many rows at a time stays in a processor's cache.
+_BLOCK_ROWS = 512
+# A thousand rows take less time on one thread than it takes to wake another.
+_ROWS_FOR_THREADS = 10_000
+# The condition of a node that is not there.
+_ALWAYS = (0, np.inf)
 
 
 def grow_trees(
@@ -56,8 +66,7 @@ def grow_trees(
     settings = {
         "objective": objective,
         "learning_rate": 0.04,
-        # 7 leaves are better out of time than 15 (CDNOW: Tweedie deviance .720, not .766).
-        "num_leaves": 7,
+        "num_leaves": _N_LEAVES,
         # A leaf of 1 % of the rows, 20 to 200, has seen enough zeros to know their share.
         "min_data_in_leaf": int(np.clip(len(rows) // 100, 20, 200)),
         "max_bin": 127,
@@ -77,25 +86,148 @@ def grow_trees(
     return text
 
 
-def restore_trees(text: str) -> Any:
-    """Read trees back.
+class Trees:
+    """Boosted trees read back from LightGBM text: raw scores, and what they are owed to.
+
+    LightGBM walks a row through one tree after the other, and mostly waits for the next node. Here
+    the conditions of all nodes are tested for many rows at a time, and the answers of a tree are
+    the bits of a number by which its leaf is looked up: a quarter of the time, for one row and for
+    a million, and the same sum to the last bit.
 
     Parameters
     ----------
     text : str
         What `grow_trees` gave.
 
-    Returns
-    -------
-    lightgbm.Booster
-        It predicts exactly what was grown.
-
     Raises
     ------
     ImportError
         If a library is missing that LightGBM needs.
+    ValueError
+        If the trees have splits that `grow_trees` does not make.
     """
-    return _lightgbm().Booster(model_str=text)
+
+    def __init__(self, text: str) -> None:
+        self._booster = _lightgbm().Booster(model_str=text)
+        model = self._booster.dump_model()
+        self._n_features: int = model["max_feature_idx"] + 1
+        trees = [_read(tree["tree_structure"], self._n_features) for tree in model["tree_info"]]
+        n_nodes = max(len(tree.nodes) for tree in trees)
+        if n_nodes >= _MOST_LEAVES:
+            raise ValueError(f"Trees must have at most {_MOST_LEAVES} leaves. Got {n_nodes + 1}.")
+        conditions = sorted({node for tree in trees for node in tree.nodes} | {_ALWAYS})
+        place = {condition: number for number, condition in enumerate(conditions)}
+        self._side = np.array([side for side, _ in conditions])
+        self._threshold = np.array([[threshold] for _, threshold in conditions])
+        padded = [[*tree.nodes, *[_ALWAYS] * (n_nodes - len(tree.nodes))] for tree in trees]
+        nodes = [[place[condition] for condition in tree] for tree in padded]
+        self._nodes = np.array(nodes, dtype=np.intp).reshape(len(trees), n_nodes)
+        self._leaves = np.concatenate([_by_answers(tree, n_nodes) for tree in trees])
+        self._first_leaf = (np.arange(len(trees)) << n_nodes)[:, None]
+
+    def raw_scores(self, laid: FloatArray) -> FloatArray:
+        """Add up the trees.
+
+        Parameters
+        ----------
+        laid : array of shape (n_columns, n_rows)
+            One row a column of those learned from; NaN where not known.
+
+        Returns
+        -------
+        array of shape (n_rows,)
+            Raw scores, without offset.
+        """
+        starts = range(0, max(laid.shape[1], 1), _BLOCK_ROWS)
+        blocks = [self._add_up(laid[:, start : start + _BLOCK_ROWS]) for start in starts]
+        return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+
+    def contributions(self, rows: FloatArray) -> FloatArray:
+        """Split raw scores among the columns, by TreeSHAP.
+
+        Parameters
+        ----------
+        rows : array of shape (n_rows, n_columns)
+            What to score, one row or more.
+
+        Returns
+        -------
+        array of shape (n_rows, n_columns + 1)
+            Last what all rows share.
+        """
+        n_threads = 0 if len(rows) >= _ROWS_FOR_THREADS else 1
+        found = self._booster.predict(rows, pred_contrib=True, num_threads=n_threads)
+        return np.asarray(found, dtype=float)
+
+    def _add_up(self, laid: FloatArray) -> FloatArray:
+        # Where a node sends NaN to the left, it is less than all numbers, and else greater.
+        both = np.concatenate([np.fmax(laid, -np.inf), np.fmin(laid, np.inf)])
+        answers = (both.take(self._side, axis=0) <= self._threshold).view(np.uint8)
+        number = np.zeros((len(self._nodes), laid.shape[1]), dtype=np.uint8)
+        for node in self._nodes.T[::-1]:
+            number += number
+            number += answers.take(node, axis=0)
+        leaves = self._leaves.take(number + self._first_leaf)  # (n_trees, n_rows)
+        if leaves.shape[1] == 1:  # which numpy would add in pairs, and LightGBM one by one
+            return np.asarray(np.add.accumulate(leaves, axis=0)[-1], dtype=float)
+        return np.asarray(np.add.reduce(leaves, axis=0), dtype=float)
+
+
+class _Tree(NamedTuple):
+    """A tree as conditions and the paths to its leaves.
+
+    Parameters
+    ----------
+    nodes : list of (int, float)
+        Side and threshold: a row goes left where it is at most the threshold.
+    leaves : list of (mapping of int to bool, float)
+        By node on the path whether it goes left there, and the leaf's value.
+    """
+
+    nodes: list[tuple[int, float]]
+    leaves: list[tuple[dict[int, bool], float]]
+
+
+def _read(structure: dict[str, Any], n_features: int) -> _Tree:
+    tree = _Tree([], [])
+
+    def walk(node: dict[str, Any], path: dict[int, bool]) -> None:
+        if "leaf_value" in node:
+            tree.leaves.append((path, float(node["leaf_value"])))
+            return
+        number = len(tree.nodes)
+        tree.nodes.append(_condition(node, n_features))
+        walk(node["left_child"], path | {number: True})
+        walk(node["right_child"], path | {number: False})
+
+    walk(structure, {})
+    return tree
+
+
+def _condition(node: dict[str, Any], n_features: int) -> tuple[int, float]:
+    """Read a split: the place of its column, on the side where NaN goes, and the threshold."""
+    missing = node["missing_type"]
+    if node["decision_type"] != "<=" or missing not in {"None", "NaN"}:
+        raise ValueError(
+            "Trees must split numbers at thresholds. "
+            f"Got {node['decision_type']!r} with missing values as {missing!r} instead."
+        )
+    threshold = float(node["threshold"])
+    # Where nothing was missing in training, LightGBM takes NaN for 0.
+    is_left = node["default_left"] if missing == "NaN" else threshold >= 0
+    return node["split_feature"] + (0 if is_left else n_features), threshold
+
+
+def _by_answers(tree: _Tree, n_nodes: int) -> FloatArray:
+    """Give the leaf of every combination of answers, whose bit i says left at the node i."""
+    answers = np.arange(1 << n_nodes)
+    found = np.zeros(len(answers))
+    for path, value in tree.leaves:
+        here = np.ones(len(answers), dtype=bool)
+        for node, is_left in path.items():
+            here &= (answers >> node & 1).astype(bool) == is_left
+        found[here] = value
+    return found
 
 
 def _lightgbm() -> ModuleType:

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-import pandas as pd
 from scipy.special import expit
 
 from models.base import FloatArray
-from models.value.boosted import BASE_COLUMNS, BoostedValueModel
+from models.value.boosted import BoostedValueModel
 from models.value.explanation.latent import LatentReasons
 from models.value.explanation.shapley import (
     exp_slope,
@@ -20,7 +19,6 @@ from models.value.explanation.shapley import (
 
 __all__ = ["VALUE_HEADS", "BoostedReasons", "BoostedScores", "carry_mixtures", "offset_mixtures"]
 
-_BASE_COLUMNS = pd.Index(BASE_COLUMNS, dtype=object)
 VALUE_HEADS = ("active", "spend")
 """The heads whose product is the expected value."""
 
@@ -200,7 +198,9 @@ def offset_mixtures(part: BoostedValueModel, latent: LatentReasons) -> dict[str,
     purchases, churn = latent.purchases[part.window_days], latent.churn[part.window_days]
     if not part.is_correction:
         return dict.fromkeys(VALUE_HEADS, np.zeros_like(purchases))
-    value = purchases * latent.unit_value
-    rows = np.column_stack([purchases.ravel(), churn.ravel(), value.ravel()])
-    found = part.offsets(pd.DataFrame(rows, columns=_BASE_COLUMNS))
-    return {head: found[head].reshape(purchases.shape) for head in VALUE_HEADS}
+    mixtures = {
+        "expected_purchases": purchases,
+        "churn_probability": churn,
+        "expected_value": purchases * latent.unit_value,
+    }
+    return part.offsets(mixtures)

@@ -1,14 +1,15 @@
 """Reasons in money: a customer's expected value as that of a reference, and contributions."""
 
-import os
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self
 
 import numpy as np
 import pandas as pd
 
 from models.base import FloatArray, check_parameter, is_number
+from models.columns import Columns
+from models.pieces import in_pieces
+from models.value.blend import LATENT, piece_of
 from models.value.boosted import BoostedValueModel
 from models.value.explanation.boosted import (
     VALUE_HEADS,
@@ -18,7 +19,7 @@ from models.value.explanation.boosted import (
     offset_mixtures,
 )
 from models.value.explanation.latent import LatentReasons, LatentState, latent_signals
-from models.value.forecaster import LATENT, ValueForecaster
+from models.value.forecaster import ValueForecaster
 
 __all__ = ["BASE", "Explainer", "reference_of"]
 
@@ -147,8 +148,8 @@ class Explainer:
             names |= set(part.feature_names_in_)
         self.signals = tuple(sorted(names))
         self._latent_columns = self._columns(latent_signals(forecaster.latent))
-        # Made once: to make an index and to look names up in it takes longer than to forecast.
-        self._needed = pd.Index(forecaster.required_columns, dtype=object)
+        # Made once: to make an index takes longer than to explain a customer.
+        self._names = pd.Index([*self.signals, BASE])
         windows = {part.window_days for part in self._parts.values()}
         self._horizons = (forecaster.horizon_days, *sorted(windows - {forecaster.horizon_days}))
         self._learn_reference()
@@ -170,21 +171,31 @@ class Explainer:
             adds up to the forecast's expected_value times the factor, but for the rounding of
             floating-point numbers; `to_cents` removes that too.
         """
-        holds = is_number(factor) and factor >= 0
-        check_parameter(self, "factor", factor, rule="a float in the range [0, inf)", holds=holds)
-        amounts = np.zeros((len(X), len(self.signals)))
-        if len(X):
-            signals = self._numbers(X)
-            latent = self._beside_reference(LatentState.of(self.forecaster.latent, signals))
-            by_latent = self._latent_weight * latent.of_value(self.forecaster.horizon_days)
-            amounts[:, self._latent_columns] = by_latent.T
-            found = self._tree_shares(signals, latent)
-            for name, part in self._parts.items():
-                self._add_boosted(amounts, name, part, latent, found[name])
-        level = factor * self.forecaster.levels["value"]
-        explained = pd.DataFrame(level * amounts, index=X.index, columns=list(self.signals))
-        explained[BASE] = level * self._base
-        return explained
+        explained = self._explained(Columns.of(X, self.forecaster.required_columns), factor)
+        return pd.DataFrame(explained, index=X.index, columns=self._names)
+
+    def explain_one(
+        self, signals: Mapping[str, object], *, factor: float = 1.0
+    ) -> dict[str, float]:
+        """Share out one customer's expected value.
+
+        It is what `explain` gives for a DataFrame with this one row, in less time.
+
+        Parameters
+        ----------
+        signals : mapping of str to float, truth value, text or None
+            With the forecaster's required columns; None is not known, others are ignored.
+        factor : float
+            What money to come is worth today, in [0, inf).
+
+        Returns
+        -------
+        dict of str to float
+            Money, by column of `explain`.
+        """
+        columns = Columns.of_one(signals, self.forecaster.required_columns)
+        (amounts,) = self._explained(columns, factor).tolist()
+        return dict(zip((*self.signals, BASE), amounts, strict=True))
 
     def to_state(self) -> dict[str, Any]:
         """Write what the explainer adds to the forecaster as data that JSON can hold.
@@ -214,9 +225,25 @@ class Explainer:
         """
         return cls(forecaster, state["reference"])
 
+    def _explained(self, signals: Columns, factor: float) -> FloatArray:
+        holds = is_number(factor) and factor >= 0
+        check_parameter(self, "factor", factor, rule="a float in the range [0, inf)", holds=holds)
+        signals.require(self.forecaster.required_columns, "The explainer")
+        amounts = np.zeros((len(signals), len(self._names)))
+        if len(signals):
+            latent = self._beside_reference(LatentState.of(self.forecaster.latent, signals))
+            by_latent = self._latent_weight * latent.of_value(self.forecaster.horizon_days)
+            amounts[:, self._latent_columns] = by_latent.T
+            found = self._tree_shares(signals, latent)
+            for name, part in self._parts.items():
+                self._add_boosted(amounts, name, part, latent, found[name])
+        amounts[:, -1] = self._base
+        amounts *= factor * self.forecaster.levels["value"]
+        return amounts
+
     def _learn_reference(self) -> None:
         latent = self.forecaster.latent
-        typical = self._numbers(pd.DataFrame([self.reference], dtype=float))
+        typical = Columns.of_one(self.reference, self.forecaster.required_columns)
         self._then = LatentState.of(latent, typical)
         reasons = self._beside_reference(self._then)
         found = self._tree_shares(typical, reasons)
@@ -238,38 +265,23 @@ class Explainer:
         return LatentReasons(latent, now, self._then, self._horizons, with_churn=with_churn)
 
     def _tree_shares(
-        self, X: pd.DataFrame, latent: LatentReasons
+        self, signals: Columns, latent: LatentReasons
     ) -> dict[str, dict[str, FloatArray]]:
         """TreeSHAP of the heads that make the value, by part and head, on all processors."""
-        bases = {
-            part.window_days: latent.forecast(part.window_days) for part in self._parts.values()
-        }
-        tasks = [
-            (name, head, slice(start, start + _CHUNK_ROWS))
-            for name in self._parts
-            for head in VALUE_HEADS
-            for start in range(0, len(X), _CHUNK_ROWS)
-        ]
+        windows = {part.window_days for part in self._parts.values()}
+        bases = {days: latent.forecast(days) for days in windows}
 
-        def walk(task: tuple[str, str, slice]) -> FloatArray:
-            name, head, rows = task
-            part, is_all = self._parts[name], len(X) <= _CHUNK_ROWS
-            base = bases[part.window_days]
-            chosen = (X, base) if is_all else (X.iloc[rows], base.iloc[rows])
-            return part.contributions(head, *chosen)
+        def walk(rows: slice) -> list[FloatArray]:
+            some, base = signals.take(rows), piece_of(bases, rows)
+            return [
+                part.contributions(head, some, base[part.window_days])
+                for part in self._parts.values()
+                for head in VALUE_HEADS
+            ]
 
-        if len(X) <= _CHUNK_ROWS:
-            chunks = [walk(task) for task in tasks]
-        else:
-            with ThreadPoolExecutor(os.cpu_count()) as pool:
-                chunks = list(pool.map(walk, tasks))
-        found: dict[str, dict[str, list[FloatArray]]] = {}
-        for (name, head, _), chunk in zip(tasks, chunks, strict=True):
-            found.setdefault(name, {}).setdefault(head, []).append(chunk)
-        return {
-            name: {head: np.concatenate(rows) for head, rows in heads.items()}
-            for name, heads in found.items()
-        }
+        pieces = in_pieces(walk, len(signals), _CHUNK_ROWS)
+        shares = iter([np.concatenate(found) for found in zip(*pieces, strict=True)])
+        return {name: {head: next(shares) for head in VALUE_HEADS} for name in self._parts}
 
     def _add_boosted(
         self,
@@ -300,14 +312,3 @@ class Explainer:
     def _columns(self, names: Iterable[str]) -> list[int]:
         place = {name: number for number, name in enumerate(self.signals)}
         return [place[name] for name in names]
-
-    def _numbers(self, X: pd.DataFrame) -> pd.DataFrame:
-        """Lay the signals needed side by side, from where each part takes its own quickly."""
-        held = set(X.columns)
-        missing = [name for name in self._needed if name not in held]
-        if missing:
-            raise ValueError(
-                f"The explainer needs the columns {missing}. Found {list(map(str, X.columns))}."
-            )
-        columns = [X[name].to_numpy(dtype=float, na_value=np.nan) for name in self._needed]
-        return pd.DataFrame(np.column_stack(columns), columns=self._needed)

@@ -8,9 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from models.base import FloatArray
 from models.value.explanation.explainer import BASE
 
-__all__ = ["OTHERS", "Factor", "drivers", "factors_of", "to_cents"]
+__all__ = ["OTHERS", "Factor", "drivers", "factors_of", "to_cents", "to_cents_one"]
 
 OTHERS = "other signals"
 _CENTS = 100
@@ -67,16 +68,50 @@ def to_cents(explained: pd.DataFrame, expected: npt.ArrayLike) -> pd.DataFrame:
     >>> to_cents(explained, [3.512]).to_dict("records")
     [{'frequency': 1.01, 'recency': 0.5, 'base': 2.0}]
     """
+    cents = _cents(
+        explained.to_numpy(dtype=float),
+        np.asarray(expected, dtype=float),
+        base=explained.columns.tolist().index(BASE),
+    )
+    return pd.DataFrame(cents, index=explained.index, columns=explained.columns)
+
+
+def to_cents_one(explained: Mapping[str, float], expected: float) -> dict[str, float]:
+    """Round one customer's contributions as `to_cents` does.
+
+    Parameters
+    ----------
+    explained : mapping of str to float
+        Result of `Explainer.explain_one`.
+    expected : float
+        What they are to add up to, in money.
+
+    Returns
+    -------
+    dict of str to float
+        Money in whole cents.
+
+    Examples
+    --------
+    >>> to_cents_one({"frequency": 1.004, "recency": 0.504, BASE: 2.004}, 3.512)
+    {'frequency': 1.01, 'recency': 0.5, 'base': 2.0}
+    """
+    names = list(explained)
+    amounts = np.array([list(explained.values())], dtype=float)
+    (cents,) = _cents(amounts, np.array([expected], dtype=float), base=names.index(BASE)).tolist()
+    return dict(zip(names, cents, strict=True))
+
+
+def _cents(amounts: FloatArray, expected: FloatArray, *, base: int) -> FloatArray:
     # Rounded as it is printed: by decimals, not by a product with 100.
-    total = [round(float(value), 2) * _CENTS for value in np.asarray(expected, dtype=float)]
-    cents = np.rint(explained.to_numpy(dtype=float) * _CENTS)
+    total = [round(value, 2) * _CENTS for value in expected.tolist()]
+    cents: FloatArray = np.rint(amounts * _CENTS)
     left = np.rint(total) - cents.sum(axis=1)
     sizes = np.abs(cents)
-    base = explained.columns.get_loc(BASE)
     sizes[:, base] = np.where(sizes.sum(axis=1) > sizes[:, base], -1.0, 1.0)
     cents[np.arange(len(cents)), sizes.argmax(axis=1)] += left
     # Adding 0 makes a plain 0 of minus 0.
-    return pd.DataFrame(cents / _CENTS + 0.0, index=explained.index, columns=explained.columns)
+    return cents / _CENTS + 0.0
 
 
 def factors_of(

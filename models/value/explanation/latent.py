@@ -5,20 +5,16 @@ from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
-import pandas as pd
 
-from models.attrition.history import HISTORY_COLUMNS
+from models.attrition.history import PurchaseHistory
 from models.base import FloatArray
-from models.value.boosted import BASE_COLUMNS
+from models.columns import Signals
+from models.value.blend import Forecast
 from models.value.explanation.shapley import product_weights, shapley_values
 from models.value.latent import LatentValueModel
 
 __all__ = ["LatentReasons", "LatentState", "latent_signals"]
 
-# Made once: to make an index takes longer than to fill it.
-_HISTORY_COLUMNS = pd.Index(HISTORY_COLUMNS, dtype=object)
-_BASE_COLUMNS = pd.Index(BASE_COLUMNS, dtype=object)
-_PURCHASE_COLUMNS = pd.Index(("n_purchases", "mean_value"), dtype=object)
 # The players of a purchase history: how often, how long, and how silent for that rhythm.
 _HISTORY = ("frequency", "T", "days_since_last_purchase")
 # The shortest time from the first to the last purchase day of one who bought twice, in any unit.
@@ -51,7 +47,7 @@ class LatentState:
     Parameters
     ----------
     history : array of shape (3, n_customers)
-        Columns frequency, recency and T.
+        Rows frequency, recency and T.
     spend : array of shape (n_customers,)
         Expected per purchase, in money.
     rate : array of shape (n_customers,)
@@ -63,28 +59,24 @@ class LatentState:
     rate: FloatArray
 
     @classmethod
-    def of(cls, latent: LatentValueModel, X: pd.DataFrame) -> Self:
+    def of(cls, latent: LatentValueModel, X: Signals) -> Self:
         """Read customers' signals.
 
         Parameters
         ----------
         latent : LatentValueModel
             Fitted.
-        X : DataFrame of shape (n_customers, n_columns)
-            With its required columns, all float, which it checks.
+        X : DataFrame of shape (n_customers, n_columns), or Columns
+            With its required columns, which it checks.
 
         Returns
         -------
         LatentState
             In the order of X.
         """
-        rate = latent.value_rate(X)
-        purchases = X[["n_purchase_days", "mean_purchase_revenue"]].set_axis(
-            _PURCHASE_COLUMNS, axis=1
-        )
-        spend = latent.spend_.expected_spend(purchases)
-        history = np.stack([X[name].to_numpy() for name in HISTORY_COLUMNS])
-        return cls(history, spend, rate)
+        spend, rate = latent.unit_value(X)
+        history = PurchaseHistory.of(X, latent.attrition_)
+        return cls(np.stack([history.x, history.t_x, history.T]), spend, rate)
 
 
 class LatentReasons:
@@ -125,16 +117,15 @@ class LatentReasons:
     ) -> None:
         self._now, self._then = now, then
         mixtures = [_mixed(now.history, then.history, which) for which in range(8)]
-        rows = np.tile(np.concatenate(mixtures, axis=1), len(horizons))  # (3, n_mixtures)
-        stacked = pd.DataFrame(rows.T, columns=_HISTORY_COLUMNS)
-        days = np.repeat(np.asarray(horizons, dtype=float), 8 * len(now.rate))
-        shape = (len(horizons), 8, len(now.rate))
-        purchases = latent.attrition_.expected_purchases(stacked, days).reshape(shape)
-        self.purchases = dict(zip(horizons, purchases, strict=True))
+        x, t_x, T = np.concatenate(mixtures, axis=1)  # (n_mixtures,)
+        outlook = latent.attrition_.outlook(PurchaseHistory(x, t_x, T, np.ones(len(x))))
+        self.purchases: dict[float, FloatArray] = {}
         self.churn: dict[float, FloatArray] = {}
-        if with_churn:
-            churn = latent.attrition_.p_no_purchase(stacked, days).reshape(shape)
-            self.churn = dict(zip(horizons, churn, strict=True))
+        for horizon in horizons:
+            days = np.full(len(x), float(horizon))
+            self.purchases[horizon] = outlook.expected_purchases(days).reshape(8, -1)
+            if with_churn:
+                self.churn[horizon] = outlook.p_no_purchase(days).reshape(8, -1)
         self.unit_value = now.spend * now.rate
         by_spend = (now.spend - then.spend) * ((now.rate + then.rate) / 2)
         by_rate = (now.rate - then.rate) * ((now.spend + then.spend) / 2)
@@ -142,7 +133,7 @@ class LatentReasons:
         self.of_unit_value = np.stack([none, none, none, by_spend, by_rate])
         self._seen: dict[float, FloatArray] = {}
 
-    def forecast(self, horizon_days: float) -> pd.DataFrame:
+    def forecast(self, horizon_days: float) -> Forecast:
         """Give the customers' latent forecast, as the boosted parts take it.
 
         Parameters
@@ -152,12 +143,15 @@ class LatentReasons:
 
         Returns
         -------
-        DataFrame of shape (n_customers, 3)
+        dict of str to array of shape (n_customers,)
             Columns expected_purchases, churn_probability and expected_value.
         """
         purchases, churn = self.purchases[horizon_days][7], self.churn[horizon_days][7]
-        rows = np.column_stack([purchases, churn, purchases * self.unit_value])
-        return pd.DataFrame(rows, columns=_BASE_COLUMNS)
+        return {
+            "expected_purchases": purchases,
+            "churn_probability": churn,
+            "expected_value": purchases * self.unit_value,
+        }
 
     def of_value(self, horizon_days: float) -> FloatArray:
         """Share out the change of expected value: purchases x spend x value per unit of spend.

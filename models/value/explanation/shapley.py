@@ -10,11 +10,13 @@ References
    propagating Shapley values", Nature Communications 13, 4512.
 """
 
+from functools import cache
 from math import factorial
 
 import numpy as np
 from scipy.special import expit
 
+from models.attrition.history import IntArray
 from models.base import FloatArray
 
 __all__ = ["exp_slope", "expit_slope", "passed_on", "product_weights", "shapley_values"]
@@ -45,16 +47,30 @@ def shapley_values(worth: FloatArray) -> FloatArray:
     >>> shapley_values(np.array([[0.0], [1.0], [2.0], [6.0]])).ravel().round(9).tolist()
     [2.5, 3.5]
     """
-    n_players = (len(worth) - 1).bit_length()
-    shares = np.zeros((n_players, *worth.shape[1:]))
-    for without in range(len(worth)):
-        n_before = without.bit_count()
-        for player in range(n_players):
-            if not without >> player & 1:
-                orders = factorial(n_before) * factorial(n_players - 1 - n_before)
-                added = worth[without | 1 << player] - worth[without]
-                shares[player] += orders / factorial(n_players) * added
+    without, with_player, weights = _coalitions((len(worth) - 1).bit_length())
+    # (n_players, n_coalitions of the others, n_rows)
+    added = worth[with_player] - worth[without]
+    shares: FloatArray = (weights[..., None] * added).sum(axis=1)
     return shares
+
+
+@cache
+def _coalitions(n_players: int) -> tuple[IntArray, IntArray, FloatArray]:
+    """By player, the coalitions without and with it, and the share of orders in which it joins."""
+    without = [
+        [others for others in range(1 << n_players) if not others >> player & 1]
+        for player in range(n_players)
+    ]
+    with_player = [[others | 1 << player for others in row] for player, row in enumerate(without)]
+    weights = [
+        [_share_of_orders(others.bit_count(), n_players) for others in row] for row in without
+    ]
+    return np.array(without), np.array(with_player), np.array(weights)
+
+
+def _share_of_orders(n_before: int, n_players: int) -> float:
+    orders = factorial(n_before) * factorial(n_players - 1 - n_before)
+    return orders / factorial(n_players)
 
 
 def product_weights(now: FloatArray, then: FloatArray) -> FloatArray:

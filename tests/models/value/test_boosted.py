@@ -2,6 +2,7 @@ import json
 import sys
 from pathlib import Path
 
+import lightgbm
 import numpy as np
 import pandas as pd
 import pytest
@@ -153,7 +154,8 @@ def test_contributions_add_up_to_the_raw_score(
 ) -> None:
     X, _, base = (frame.head(50) for frame in panel)
     split = fitted.contributions(head, X, base)
-    raw = fitted._restored[head].predict(fitted._matrix(X, base), raw_score=True)
+    booster = lightgbm.Booster(model_str=fitted.boosters_[head])
+    raw = booster.predict(fitted.laid(X, base).T, raw_score=True)
     assert split.shape == (50, len(fitted.names_learned_from) + 1)
     np.testing.assert_allclose(split.sum(axis=1), raw)
 

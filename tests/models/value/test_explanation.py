@@ -20,6 +20,7 @@ from models.value.explanation import (
     factors_of,
     reference_of,
     to_cents,
+    to_cents_one,
 )
 from models.value.forecaster import ValueForecaster
 from training.candidates import fit_boosted
@@ -217,6 +218,19 @@ class TestMeaning:
         among = explainer.explain(signals)
         alone = explainer.explain(signals.iloc[[17]])
         pd.testing.assert_frame_equal(alone, among.iloc[[17]], rtol=1e-9)
+
+    def test_signals_by_name_are_explained_as_a_row_of_them(
+        self, explainer: Explainer, latent_explainer: Explainer, signals: pd.DataFrame
+    ) -> None:
+        for one in (explainer, latent_explainer):
+            among = one.explain(signals.head(30), factor=0.9)
+            cents = to_cents(among, among.sum(axis=1))
+            for row in range(30):
+                by_name = one.explain_one(signals.iloc[row].to_dict(), factor=0.9)
+                expected = among.iloc[row].to_dict()
+                assert by_name == pytest.approx(expected, rel=1e-9, abs=1e-12)
+                rounded = to_cents_one(expected, among.sum(axis=1).iloc[row])
+                assert rounded == cents.iloc[row].to_dict()
 
     def test_the_factor_scales_all_of_it(self, explainer: Explainer, signals: pd.DataFrame) -> None:
         some = signals.head(20)

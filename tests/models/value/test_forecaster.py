@@ -5,6 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from models.attrition import ATTRITION_MODELS
 from models.value.boosted import BASE_COLUMNS, BoostedValueModel
 from models.value.forecaster import (
     QUESTIONS,
@@ -65,6 +66,70 @@ def forecaster(
     model.calibrate(blended(forecasts_of_parts(latent, parts, signals, HORIZON), WEIGHTS), outcomes)
     model.levels = {"value": 1.1, "purchases": 0.9}
     return model
+
+
+@pytest.mark.parametrize("window_days", [HORIZON, WINDOW])
+@pytest.mark.parametrize("name", ["latent", "boosted", "corrected", "blend"])
+def test_one_customer_is_forecast_as_among_ten_thousand(
+    latent: LatentValueModel,
+    parts_of: PartsOf,
+    signals: pd.DataFrame,
+    outcomes: pd.DataFrame,
+    *,
+    name: str,
+    window_days: float,
+) -> None:
+    alone = {question: {name: 1.0} for question in QUESTIONS}
+    weights = WEIGHTS if name == "blend" else alone
+    model = ValueForecaster(latent, parts_of(window_days), weights, horizon_days=HORIZON)
+    model.calibrate(model.forecast(signals), outcomes)
+    model.levels = {"value": 1.1, "purchases": 0.9}
+    many = pd.concat([signals] * 17)
+    among = model.forecast(many)
+    pd.testing.assert_frame_equal(among.iloc[-600:], among.iloc[:600], check_exact=True)
+    for row in range(0, 600, 60):
+        one = model.forecast_one(signals.iloc[row].to_dict())
+        assert list(one) == list(among.columns)
+        assert one == pytest.approx(among.iloc[row].to_dict(), rel=1e-12, abs=0)
+        pd.testing.assert_frame_equal(
+            model.forecast(signals.iloc[[row]]), among.iloc[[row]], rtol=1e-12, atol=0
+        )
+
+
+@pytest.mark.parametrize("attrition", list(ATTRITION_MODELS))
+def test_one_customer_is_forecast_as_among_others_under_every_model_of_attrition(
+    signals: pd.DataFrame, attrition: str
+) -> None:
+    latent = LatentValueModel("gross_margin", attrition).fit(signals)
+    model = ValueForecaster(latent, horizon_days=HORIZON)
+    among = model.forecast(signals)
+    for row in range(0, 600, 30):
+        one = model.forecast_one(signals.iloc[row].to_dict())
+        expected = pytest.approx(among.iloc[row].to_dict(), rel=1e-12, abs=0, nan_ok=True)
+        assert one == expected
+
+
+def test_one_customers_signals_are_checked(
+    forecaster: ValueForecaster, signals: pd.DataFrame
+) -> None:
+    one = signals.iloc[0].to_dict()
+    with pytest.raises(ValueError, match=r"LatentValueModel needs the columns \['T'\]"):
+        forecaster.forecast_one({name: value for name, value in one.items() if name != "T"})
+    with pytest.raises(ValueError, match=r"BoostedValueModel needs the columns \['gross_margin'\]"):
+        forecaster.forecast_one({k: value for k, value in one.items() if k != "gross_margin"})
+    with pytest.raises(ValueError, match="recency exceeds T for 1 of 1"):
+        forecaster.forecast_one(one | {"frequency": 1, "recency": 9e9})
+    with pytest.raises(ValueError, match="T must be a number"):
+        forecaster.forecast_one(one | {"T": "long"})
+
+
+def test_who_cannot_be_is_counted_among_all(
+    forecaster: ValueForecaster, signals: pd.DataFrame
+) -> None:
+    many = pd.concat([signals] * 17)
+    many["T"] = many["T"].where(np.arange(len(many)) % 5_000 != 0, -1.0)
+    with pytest.raises(ValueError, match="T is negative for 3 of 10,200 customers"):
+        forecaster.forecast(many)
 
 
 def test_the_latent_model_alone_is_what_it_forecasts(
