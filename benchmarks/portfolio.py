@@ -2,12 +2,13 @@
 
 Forecasts from several past days of each ledger, none of which saw what came after. Bounds are of
 80 %: they are to hold the total four times in five, and a tenth of the customers is to lie above
-theirs and a tenth below.
+theirs and a tenth below. Names, or parts of names, of ledgers as arguments leave out the others.
 """
 
+import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 from statistics import fmean
@@ -17,7 +18,7 @@ import pyarrow.parquet as pq
 from benchmarks.accuracy import CDNOW_ALL, MARKETING_ANALYTICS, ONLINE_RETAIL, Case, ledger_of
 from features.ledger import Ledger, date_of, day_of
 from features.schema import TABLES
-from simulation import WHOLESALER, write_ledger
+from simulation import WHOLESALER, World, write_ledger
 from training.backtest import Backtest, backtest
 from training.panel import outcomes_for
 
@@ -25,7 +26,15 @@ from training.panel import outcomes_for
 _CDNOW_DAYS = (date(1997, 7, 2), date(1997, 9, 30), date(1997, 12, 30), date(1998, 3, 30))
 _RETAIL_DAYS = tuple(date(2011, 10, 10) - timedelta(days=60 * n) for n in range(4))
 _MARKETING_DAYS = tuple(date(year, 12, 31) for year in range(2010, 2015))
-_WHOLESALER_CUSTOMERS, _WHOLESALER_HORIZON, _WHOLESALER_DAYS = 5_000, 180, 4
+_WHOLESALER_CUSTOMERS = 5_000
+# By name: its world, the horizon, and how many windows. The first begins with one year known; the
+# second is a year older, so that from each of its days two seasons lie behind.
+_WHOLESALERS = {
+    "simulated wholesaler": (WHOLESALER, 180, 4),
+    "simulated wholesaler, two seasons behind": (
+        replace(WHOLESALER, first_day=WHOLESALER.first_day - 365), 90, 3
+    ),
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -68,22 +77,29 @@ def _ledgers() -> Iterator[Rolling]:
         (Case("Marketing analytics", MARKETING_ANALYTICS, _MARKETING_DAYS[0], 365),
          _MARKETING_DAYS),
     ):  # fmt: skip
+        if not _is_wanted(case.name):
+            continue
         if case.why_not:
             print(f"| {case.name} | left out: {case.why_not} |")
             continue
         origins = tuple(day_of(day) for day in days)
         yield Rolling(case.name, ledger_of(case), origins, case.horizon_days)
-    yield _wholesaler()
+    for name, of_world in _WHOLESALERS.items():
+        if _is_wanted(name):
+            yield _wholesaler(name, *of_world)
 
 
-def _wholesaler() -> Rolling:
+def _is_wanted(name: str) -> bool:
+    return not sys.argv[1:] or any(part in name for part in sys.argv[1:])
+
+
+def _wholesaler(title: str, world: World, horizon_days: int, n_windows: int) -> Rolling:
     with tempfile.TemporaryDirectory(prefix="worth-bench-") as name:
         folder = Path(name)
-        write_ledger(folder, _WHOLESALER_CUSTOMERS, has_truth=False)
+        write_ledger(folder, _WHOLESALER_CUSTOMERS, world=world, has_truth=False)
         ledger = Ledger({table: pq.read_table(folder / f"{table}.parquet") for table in TABLES})
-    ago = range(_WHOLESALER_DAYS, 0, -1)
-    origins = tuple(WHOLESALER.last_day - n * _WHOLESALER_HORIZON for n in ago)
-    return Rolling("simulated wholesaler", ledger, origins, _WHOLESALER_HORIZON)
+    origins = tuple(world.last_day - n * horizon_days for n in range(n_windows, 0, -1))
+    return Rolling(title, ledger, origins, horizon_days)
 
 
 def _came(rolling: Rolling, origin: int, result: Backtest) -> float:

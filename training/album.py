@@ -41,7 +41,7 @@ def draw_album(fitted: Fitted, ledger: Ledger, *, currency: str) -> dict[str, Fi
     fitted : Fitted
         A tournament's winners.
     ledger : Ledger
-        What was known.
+        The clean tables. Rows after the day of the training are not looked at.
     currency : str
         Of its money.
 
@@ -110,7 +110,7 @@ def _tracking(tournament: Tournament, ledger: Ledger) -> Figure:
     """Repeat purchases of those known on the last day tried, and what was expected on it."""
     test = tournament.trials[0].test
     origin, model = test.origin, ATTRITION_MODELS[tournament.attrition]().fit(test.signals)
-    first, bought = _repeats(ledger, origin)
+    first, bought = _repeats(ledger, origin, tournament.plan.as_of)
     start = int(first.min())
     ends = np.arange(start + _DAYS_A_WEEK, tournament.plan.as_of + 1, _DAYS_A_WEEK)
     edges = np.concatenate([[start], ends])
@@ -129,16 +129,16 @@ def _expected(model: AttritionModel, ages: IntArray, customers: IntArray) -> flo
     return float(np.sum(np.asarray(each) * customers[known]))
 
 
-def _repeats(ledger: Ledger, origin: int) -> tuple[IntArray, IntArray]:
-    """Days of first purchases up to `origin`, and of all repeat purchases of those customers."""
+def _repeats(ledger: Ledger, origin: int, as_of: int) -> tuple[IntArray, IntArray]:
+    """Days of first purchases up to `origin`, and of those customers' repeats up to `as_of`."""
     with duckdb.connect() as connection:
         connection.register("order_lines", ledger.order_lines)
         found = connection.execute(
             "WITH days AS (SELECT DISTINCT customer_id, day FROM order_lines "
-            "WHERE revenue >= 0 AND COALESCE(quantity, 1) > 0), "
+            "WHERE revenue >= 0 AND COALESCE(quantity, 1) > 0 AND day <= $as_of), "
             "dated AS (SELECT day, MIN(day) OVER (PARTITION BY customer_id) AS first FROM days) "
             "SELECT day, first FROM dated WHERE first <= $origin",
-            {"origin": origin},
+            {"origin": origin, "as_of": as_of},
         ).fetchnumpy()
     day, first = (np.asarray(found[name], dtype=np.int64) for name in ("day", "first"))
     return first[day == first], day[day > first]

@@ -10,7 +10,6 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from features.engines.duckdb import compute_signals
 from features.ledger import Ledger, date_of
 from features.pipeline import signals_digest
 from models.bundle import Bundle
@@ -25,7 +24,14 @@ from training.candidates import fit_boosted, fit_latent
 from training.grade import Grade, grade_of
 from training.level import level_factors, relative_error
 from training.measure import measure
-from training.panel import ValueBasis, outcomes_for, sampled, value_basis_of
+from training.panel import (
+    ValueBasis,
+    outcomes_for,
+    sampled,
+    share_with_cost,
+    signals_of,
+    value_basis_of,
+)
 from training.plan import TrainingError, known_ledger, plan_origins
 from training.tournament import (
     Tournament,
@@ -38,6 +44,8 @@ __all__ = ["Backtest", "Fitted", "backtest", "fit"]
 
 # More customers teach a boosted model little, and cost time in proportion.
 _MOST_CUSTOMERS = 25_000
+# So many take 0.3 GB, and keep every processor busy.
+_ROWS_AT_A_TIME = 100_000
 # Never held against an outcome, the spread of the posterior is taken half as wide again.
 _WIDENING = 1.5
 # Calibrations of churn differ as much between windows as they differ from none (CDNOW, Online
@@ -177,20 +185,20 @@ def fit(
     known = known_ledger(ledger, as_of)
     plan = plan_origins(known, as_of, horizon_days)
     first_forecast = min(plan.test_origins, default=as_of)
-    before_test = known.up_to(first_forecast)
-    basis = basis or value_basis_of(before_test)
-    if basis == "gross_margin" and not before_test.has_cost:
+    basis = basis or value_basis_of(known, first_forecast)
+    if basis == "gross_margin" and not share_with_cost(known, first_forecast):
         raise TrainingError(
             f"No order line up to {date_of(first_forecast)}, the day the candidates are to "
             "forecast from, has a cost, so there is no margin. Map cost, or take revenue as value."
         )
-    signals = compute_signals(known, as_of)
+    signals = signals_of(known, as_of)
     if signals.empty:
         raise TrainingError(
             f"Nobody had bought by {date_of(as_of)}: all order lines up to then are returns. "
             "Choose a later as_of."
         )
-    sample = sampled(known, _MOST_CUSTOMERS)
+    sample, fingerprint = sampled(known, _MOST_CUSTOMERS), known.fingerprint()
+    del known  # It may be a copy, and from here on a sample will do.
     tournament, panels = run_tournament(
         sample, plan, basis, random_state=random_state, report=report
     )
@@ -202,7 +210,7 @@ def fit(
         boosted = fit_boosted(learning, latent, random_state=random_state)
         tournament = tournament if boosted else tournament.latent_alone()
     forecaster = _forecaster(tournament, signals, latent, boosted, random_state=random_state)
-    forecast = forecaster.forecast(signals)
+    forecast = _forecast(forecaster, signals)
     n_repeaters = int((signals["frequency"] > 0).sum())
     grade = grade_of(tournament, n_customers=len(signals), n_repeaters=n_repeaters)
     reason = forecaster.latent.attrition_.fallback_reason_
@@ -212,7 +220,7 @@ def fit(
         "horizon_days": horizon_days,
         "window_days": plan.window_days,
         "value_basis": basis,
-        "ledger_fingerprint": known.fingerprint(),
+        "ledger_fingerprint": fingerprint,
         "signals_digest": signals_digest(),
         "n_customers": len(signals),
         "winners": {
@@ -253,6 +261,14 @@ def _forecaster(
     forecaster.calibrate(said, came, trust=trust)
     forecaster.levels = level_factors(tournament)
     return forecaster
+
+
+def _forecast(forecaster: ValueForecaster, signals: pd.DataFrame) -> pd.DataFrame:
+    """Forecast some customers at a time: trees want a copy of all signals of those they see."""
+    starts = range(0, max(len(signals), 1), _ROWS_AT_A_TIME)
+    return pd.concat(
+        [forecaster.forecast(signals.iloc[start : start + _ROWS_AT_A_TIME]) for start in starts]
+    )
 
 
 def _at_level(tournament: Tournament, trial: Trial) -> pd.DataFrame:
@@ -314,8 +330,7 @@ def backtest(
         If the ledger cannot carry a forecast of this horizon.
     """
     fitted = fit(ledger, as_of=as_of, horizon_days=horizon_days, basis=basis, report=report)
-    forecast = fitted.bundle.forecast(fitted.signals)
-    predictions = forecast[list(PREDICTED)]
+    predictions = _forecast(fitted.bundle.forecaster, fitted.signals)[list(PREDICTED)]
     days_seen = min(max(ledger.last_day - as_of, 0), horizon_days)
     if not days_seen:
         return Backtest(fitted, predictions, None, None, 0)

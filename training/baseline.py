@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from features.ledger import Ledger
-from training.panel import ValueBasis, build_panel, outcomes_for
+from training.panel import ValueBasis, outcomes_for, signals_of
 
 __all__ = ["naive_forecast"]
 
@@ -48,10 +48,11 @@ def _churn_by_silence(
     ledger: Ledger, signals: pd.DataFrame, origin: int, days: int, basis: ValueBasis
 ) -> NDArray[np.float64]:
     """Learn from the last window how silence and churn go together."""
-    before = build_panel(ledger, origin - days, days, basis)
-    lapsed = (before.outcomes["purchases"] == 0).to_numpy()
+    before = signals_of(ledger, origin - days, columns=["days_since_last_purchase"])
+    came = outcomes_for(before.index, ledger, origin=origin - days, days=days, basis=basis)
+    lapsed = (came["purchases"] == 0).to_numpy()
     is_mixed = lapsed.any() and not lapsed.all()
-    model = LogisticRegression().fit(_silence(before.signals), lapsed) if is_mixed else None
+    model = LogisticRegression().fit(_silence(before), lapsed) if is_mixed else None
     if model is None or model.coef_[0, 0] <= 0:
         # Too little to learn from: as likely as not after a silence as long as the window.
         silent_days = signals["days_since_last_purchase"].to_numpy(dtype=float)

@@ -2,9 +2,13 @@
 
 from dataclasses import dataclass
 
-from features.ledger import Ledger, date_of
+import pyarrow as pa
+import pyarrow.compute as pc
 
-__all__ = ["Plan", "TrainingError", "known_ledger", "plan_origins"]
+from features.ledger import Ledger, date_of
+from features.schema import TABLES
+
+__all__ = ["Plan", "TrainingError", "check_as_of", "known_ledger", "plan_origins"]
 
 # A complete test needs a window to learn from, one to test on, and half of one to look back over.
 _WINDOWS_FOR_A_TEST = 2.5
@@ -84,8 +88,30 @@ class Plan:
         return origin < self.as_of and (self.as_of - origin) % _DAYS_A_YEAR == 0
 
 
+def check_as_of(ledger: Ledger, as_of: int) -> None:
+    """Refuse a day on which nothing was known yet.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        The clean tables.
+    as_of : int
+        The last day known, in days since 1970-01-01.
+
+    Raises
+    ------
+    TrainingError
+        If the first order came later.
+    """
+    if ledger.first_day > as_of:
+        raise TrainingError(
+            f"as_of is {date_of(as_of)}, but the first order is of {date_of(ledger.first_day)}. "
+            "Choose a later as_of."
+        )
+
+
 def known_ledger(ledger: Ledger, as_of: int) -> Ledger:
-    """Cut off what nobody could know on a day.
+    """Cut off what nobody could know on a day; a table without any of it is not copied.
 
     Parameters
     ----------
@@ -104,12 +130,23 @@ def known_ledger(ledger: Ledger, as_of: int) -> Ledger:
     TrainingError
         If nothing is left.
     """
-    if ledger.first_day > as_of:
-        raise TrainingError(
-            f"as_of is {date_of(as_of)}, but the first order is of {date_of(ledger.first_day)}. "
-            "Choose a later as_of."
-        )
-    return ledger.up_to(as_of)
+    check_as_of(ledger, as_of)
+    return Ledger(
+        {
+            name: rows if _is_known(name, rows, as_of) else _cut(name, rows, as_of)
+            for name, rows in ledger.tables.items()
+        }
+    )
+
+
+def _is_known(name: str, rows: pa.Table, as_of: int) -> bool:
+    columns = [c.name for c in TABLES[name].columns if c.name == "day" or c.is_learnt_later]
+    latest = [pc.max(rows[column]).as_py() for column in columns]
+    return all(day is None or day <= as_of for day in latest)
+
+
+def _cut(name: str, rows: pa.Table, as_of: int) -> pa.Table:
+    return Ledger({name: rows}).up_to(as_of).tables[name]
 
 
 def plan_origins(ledger: Ledger, as_of: int, horizon_days: int) -> Plan:

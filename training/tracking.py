@@ -135,9 +135,9 @@ class Tracking:
         str
             The version.
         """
-        # Lower medians, because half a purchase is none.
-        columns = signals[list(bundle.required_columns)]
-        example = columns.quantile(interpolation="lower").to_frame().T.fillna(0.0)
+        # Lower medians, because half a purchase is none; one by one, because each needs a copy.
+        medians = {n: [signals[n].quantile(interpolation="lower")] for n in bundle.required_columns}
+        example = pd.DataFrame(medians).fillna(0.0)
         signature = mlflow.models.infer_signature(example, bundle.forecast(example))
         with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
             # MLflow warns of what its own dependencies deprecate.

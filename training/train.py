@@ -7,7 +7,7 @@ from features.ledger import Ledger, date_of
 from training.album import draw_album
 from training.backtest import Fitted, fit
 from training.grade import Grade
-from training.plan import known_ledger
+from training.plan import check_as_of
 from training.tracking import Tracking
 
 __all__ = ["Trained", "train"]
@@ -83,7 +83,7 @@ def train(
         "random_state": random_state,
     }
     # Refused before anything is touched, and MLflow asked before the work that it is to keep.
-    known_ledger(ledger, as_of)
+    check_as_of(ledger, as_of)
     report("reaching MLflow")
     tracking.check()
     fitted = fit(
@@ -97,7 +97,7 @@ def train(
     with tracking.run(f"train {params['as_of']}", params) as run_id:
         for entry in tournament.entries:
             tracking.log_candidate(entry.name, entry.metrics)
-        pictures = draw_album(fitted, known_ledger(ledger, as_of), currency=currency)
+        pictures = draw_album(fitted, ledger, currency=currency)
         tracking.log_result(tournament.metrics, pictures)
         report("registering the model")
         version = tracking.register(fitted.bundle, fitted.signals)

@@ -3,8 +3,12 @@
 from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
+from features.ledger import Ledger
+from features.schema import TABLES
+from simulation import write_ledger
 from training.panel import Panel
 from training.plan import Plan
 from training.tournament import BASELINE, Entry, Tournament, Trial
@@ -30,6 +34,14 @@ def _trial(window: Window, names: Sequence[str], window_days: int) -> Trial:
     )
     test = Panel(AS_OF - days_ago, window_days, _CAME[[]], _CAME.copy())
     return Trial(test, dict.fromkeys(names, forecast), {})
+
+
+@pytest.fixture(scope="session")
+def wholesaler(tmp_path_factory: pytest.TempPathFactory) -> Ledger:
+    """A small company with all five tables."""
+    folder = tmp_path_factory.mktemp("wholesaler")
+    write_ledger(folder, 400, seed=3, has_truth=False)
+    return Ledger({name: pq.read_table(folder / f"{name}.parquet") for name in TABLES})
 
 
 @pytest.fixture(scope="session")

@@ -37,6 +37,15 @@ def test_every_customer_known_by_as_of_has_a_prediction(cdnow: Ledger) -> None:
     assert predictions["p_alive"].between(0, 1).all()
 
 
+def test_forecasts_of_some_customers_at_a_time_are_those_of_all_at_once(
+    cdnow: Ledger, whole: Backtest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("training.backtest._ROWS_AT_A_TIME", 500)
+    parts = backtest(cdnow, as_of=_AS_OF, horizon_days=60)
+    pd.testing.assert_frame_equal(parts.predictions, whole.predictions, rtol=1e-9)
+    assert parts.fitted.tournament.metrics == whole.fitted.tournament.metrics
+
+
 def test_bounds_hold_what_came(whole: Backtest) -> None:
     """ORACLES 2: a tenth above, at most a tenth below, give or take what chance does."""
     predictions, metrics = whole.predictions, whole.metrics

@@ -4,8 +4,17 @@ import pandas as pd
 import pyarrow.compute as pc
 import pytest
 
+from features.engines.duckdb import compute_signals
 from features.ledger import Ledger, day_of
-from training.panel import build_panel, build_panels, outcomes_for, sampled, value_basis_of
+from training.panel import (
+    build_panel,
+    build_panels,
+    outcomes_for,
+    sampled,
+    share_with_cost,
+    signals_of,
+    value_basis_of,
+)
 
 
 def test_the_panel_of_cdnow_has_the_published_holdout(cdnow: Ledger) -> None:
@@ -43,6 +52,32 @@ def test_value_is_margin_where_costs_are_known_and_revenue_elsewhere(ledger_of) 
     ]
     assert value_basis_of(ledger_of(lines)) == "gross_margin"
     assert value_basis_of(ledger_of(lines[1:])) == "revenue"
+
+
+def test_costs_after_a_day_do_not_count(ledger_of) -> None:  # type: ignore[no-untyped-def]
+    ledger = ledger_of(
+        [
+            {"customer_id": "a", "ordered_at": "2020-01-01", "revenue": 5.0, "cost": None},
+            {"customer_id": "a", "ordered_at": "2020-01-02", "revenue": 5.0, "cost": 1.0},
+        ]
+    )
+    first = ledger.first_day
+    assert [share_with_cost(ledger, first + n) for n in (-1, 0, 1)] == [0.0, 0.0, 0.5]
+    assert value_basis_of(ledger, first) == "revenue"
+
+
+def test_signals_of_many_customers_are_those_of_all_at_once(
+    wholesaler: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    as_of = wholesaler.last_day - 100
+    whole = compute_signals(wholesaler, as_of)
+    monkeypatch.setattr("training.panel._LINES_AT_A_TIME", 700)
+    parts = signals_of(wholesaler, as_of)
+    # Sums of money within one customer may come in another order.
+    pd.testing.assert_frame_equal(parts, whole, rtol=1e-12)
+    some = ["T", "lifecycle", "recency"]
+    pd.testing.assert_frame_equal(signals_of(wholesaler, as_of, columns=some), parts[some])
+    pd.testing.assert_frame_equal(signals_of(wholesaler, as_of), parts, check_exact=True)
 
 
 def test_panels_of_several_days_are_those_of_each_day(cdnow: Ledger) -> None:

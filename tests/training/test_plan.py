@@ -97,3 +97,19 @@ def test_what_is_not_known_yet_is_cut_off(cdnow: Ledger) -> None:
     assert known.last_day <= cdnow.first_day + 10
     with pytest.raises(TrainingError, match=r"the first order is of 1997-01-01\. Choose a"):
         known_ledger(cdnow, cdnow.first_day - 1)
+
+
+@pytest.mark.parametrize("days_ago", [0, 1, 200])
+def test_what_is_known_is_that_of_the_day(wholesaler: Ledger, days_ago: int) -> None:
+    day = wholesaler.last_day - days_ago
+    expected = wholesaler.up_to(day).tables
+    assert all(rows.equals(expected[n]) for n, rows in known_ledger(wholesaler, day).tables.items())
+
+
+def test_a_table_that_is_known_whole_is_not_copied(cdnow: Ledger) -> None:
+    known = known_ledger(cdnow, cdnow.last_day)
+    places = [
+        [chunk.buffers()[1].address for chunk in ledger.order_lines["day"].chunks]
+        for ledger in (known, cdnow)
+    ]
+    assert places[0] == places[1]
