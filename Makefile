@@ -25,7 +25,7 @@ check: setup-dev
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/numpydoc lint $$(git ls-files 'features/*.py' 'models/*.py' 'training/*.py' 'serving/*.py' 'simulation/*.py' 'worth/*.py')
+	$(BIN)/numpydoc lint $$(git ls-files 'features/*.py' 'models/*.py' 'training/*.py' 'serving/*.py' 'simulation/*.py' 'worth/*.py' 'worth_client/*.py')
 	$(MAKE) --no-print-directory test
 
 bench: bench-accuracy
@@ -64,9 +64,10 @@ LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-h
 lock: $(UV)
 	$(LOCK) requirements/installer.in -o requirements/installer.txt
 	$(LOCK) pyproject.toml requirements/build.in -o requirements/base.txt
-	$(LOCK) pyproject.toml requirements/build.in --extra dev --extra postgres --extra spark -c requirements/base.txt -o requirements/dev.txt
+	$(LOCK) pyproject.toml requirements/build.in --extra dev --extra postgres --extra spark --extra telemetry -c requirements/base.txt -o requirements/dev.txt
 	$(LOCK) pyproject.toml --extra postgres -c requirements/base.txt -o requirements/postgres.txt
 	$(LOCK) pyproject.toml --extra spark -c requirements/base.txt -o requirements/spark.txt
+	$(LOCK) pyproject.toml --extra telemetry -c requirements/base.txt -o requirements/telemetry.txt
 
 clean:
 	rm -rf $(VENV) .tools build *.egg-info

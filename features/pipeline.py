@@ -5,6 +5,7 @@ table up to `:as_of`, and nothing that was learnt later. So no signal can see th
 """
 
 import hashlib
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Literal
@@ -30,12 +31,25 @@ _MATERIALIZING = {"duckdb", "sqlite", "postgres"}
 # What several families read, by the file that defines it; a later one may read an earlier one.
 _SHARED = {"known_purchases": "purchases", "known_purchase_days": "purchase_days"}
 
+# Whose rows are read where some customers are asked for, and how a store is told who they are.
+_ASKED = "customer_id IN (SELECT customer_id FROM asked_customers)"
+_ASKED_CUSTOMERS: Mapping[str, str] = {
+    "sqlite": "SELECT value AS customer_id FROM json_each(:customers)",
+    "postgres": "SELECT unnest(CAST(%(customers)s AS TEXT[])) AS customer_id",
+}
+
 Dialect = Literal["duckdb", "sqlite", "postgres", "spark", "snowflake", "bigquery"]
 DIALECTS: tuple[Dialect, ...] = ("duckdb", "sqlite", "postgres", "spark", "snowflake", "bigquery")
 
 
 @cache
-def signals_statement(dialect: Dialect, *, one_customer: bool = False, pretty: bool = False) -> str:
+def signals_statement(
+    dialect: Dialect,
+    *,
+    one_customer: bool = False,
+    some_customers: bool = False,
+    pretty: bool = False,
+) -> str:
     """Write the statement that computes all signals.
 
     Parameters
@@ -44,6 +58,9 @@ def signals_statement(dialect: Dialect, *, one_customer: bool = False, pretty: b
         Whose SQL to write.
     one_customer : bool, default False
         Whether to compute the signals of `:customer_id` alone, by the very same text.
+    some_customers : bool, default False
+        Whether to compute those of `:customers` alone, which the dialects of stores can: for SQLite
+        a JSON array of ids, for PostgreSQL an array of texts.
     pretty : bool, default False
         Whether to lay it out for people.
 
@@ -51,7 +68,7 @@ def signals_statement(dialect: Dialect, *, one_customer: bool = False, pretty: b
     -------
     str
         SQL with the parameter `as_of` (days since 1970-01-01) and, for one customer,
-        `customer_id`, marked as the dialect marks parameters.
+        `customer_id`, for some `customers`, marked as the dialect marks parameters.
 
     Examples
     --------
@@ -70,7 +87,13 @@ def signals_statement(dialect: Dialect, *, one_customer: bool = False, pretty: b
             join_type="left",
             copy=False,
         )
-    return known_statement(statement, dialect, one_customer=one_customer, pretty=pretty)
+    return known_statement(
+        statement,
+        dialect,
+        one_customer=one_customer,
+        some_customers=some_customers,
+        pretty=pretty,
+    )
 
 
 @cache
@@ -120,7 +143,12 @@ def signals_digest() -> str:
 
 
 def known_statement(
-    statement: exp.Select, dialect: Dialect, *, one_customer: bool = False, pretty: bool = False
+    statement: exp.Select,
+    dialect: Dialect,
+    *,
+    one_customer: bool = False,
+    some_customers: bool = False,
+    pretty: bool = False,
 ) -> str:
     """Put what a statement reads in front of it: the known rows, and the purchases among them.
 
@@ -132,13 +160,16 @@ def known_statement(
         Whose SQL to write.
     one_customer : bool, default False
         Whether to read the rows of `:customer_id` alone.
+    some_customers : bool, default False
+        Whether to read the rows of `:customers` alone.
     pretty : bool, default False
         Whether to lay it out for people.
 
     Returns
     -------
     str
-        SQL with the parameters of the statement, `as_of` and, for one customer, `customer_id`.
+        SQL with the parameters of the statement, `as_of` and, for one customer, `customer_id`, for
+        some `customers`.
     """
     shared = {name: _parse(file) for name, file in _SHARED.items()}
     read = _tables_of(statement)
@@ -148,12 +179,17 @@ def known_statement(
     parts = {name: part for name, part in shared.items() if name in read}
     wanted = {c.name for part in (statement, *parts.values()) for c in part.find_all(exp.Column)}
     # An engine must not copy a table before it knows which columns and rows are wanted of it; only
-    # PostgreSQL finds one customer's rows faster in a copy.
-    is_copied = dialect == "postgres" and one_customer if dialect in _MATERIALIZING else None
+    # PostgreSQL finds the rows of one customer, or of some, faster in a copy.
+    is_few = one_customer or some_customers
+    is_copied = dialect == "postgres" and is_few if dialect in _MATERIALIZING else None
+    whose = "customer_id = :customer_id" if one_customer else _ASKED if some_customers else None
     own = statement.args.pop("with_", None)
+    if some_customers:
+        asked = sqlglot.parse_one(_ASKED_CUSTOMERS[dialect], dialect=dialect)
+        statement.with_("asked_customers", as_=asked, materialized=True, copy=False)
     for name, table in TABLES.items():
         if f"known_{name}" in read:
-            known = _known(table, wanted, one_customer=one_customer)
+            known = _known(table, wanted, whose)
             statement.with_(f"known_{name}", as_=known, materialized=is_copied, copy=False)
     for name, part in parts.items():
         statement.with_(name, as_=part, copy=False)
@@ -173,13 +209,13 @@ def _parse(name: str) -> exp.Select:
     return statement
 
 
-def _known(table: Table, wanted: set[str], *, one_customer: bool) -> exp.Select:
+def _known(table: Table, wanted: set[str], whose: str | None) -> exp.Select:
     columns = (_as_known(column) for column in table.columns if column.name in wanted)
     statement = exp.select(*columns).from_(table.name)
     if "day" in table.names:
         statement.where("day <= :as_of", copy=False)
-    if one_customer:
-        statement.where("customer_id = :customer_id", copy=False)
+    if whose:
+        statement.where(whose, copy=False)
     return statement
 
 

@@ -9,12 +9,12 @@ from features.schema import TABLES
 from serving.store import Store
 from serving.store.tables import LEDGER
 
-__all__ = ["keep_strictest_consent", "unify_ledger"]
+__all__ = ["STRICTEST", "keep_strictest_consent", "unify_ledger"]
 
 _SCHEMA = pa.schema([("alias", pa.string()), ("customer_id", pa.string())])
 # What one of several that are the same customer says holds for all: 0 = may not be contacted,
 # 1 = must not be scored.
-_STRICTEST = {"marketing_consent": 0, "profiling_opt_out": 1}
+STRICTEST = {"marketing_consent": 0, "profiling_opt_out": 1}
 
 
 def unify_ledger(store: Store, aliases: Mapping[str, str]) -> int:
@@ -49,7 +49,7 @@ def _indexed(connection: sa.Connection, staged: sa.TableClause) -> sa.Table:
     """Let each row find its alias without reading all of them."""
     columns = [sa.Column(name, sa.Text) for name in _SCHEMA.names]
     aliases = sa.Table(staged.name, sa.MetaData(), *columns, schema=staged.schema)
-    sa.Index("by_alias", aliases.c.alias).create(connection)
+    sa.Index(f"{staged.name}_by_alias", aliases.c.alias).create(connection)
     return aliases
 
 
@@ -100,7 +100,7 @@ def _leave_one_of_each(
 
 
 def _pass_on_consent(connection: sa.Connection, table: sa.Table, aliases: sa.Table) -> None:
-    for column, strictest in _STRICTEST.items():
+    for column, strictest in STRICTEST.items():
         strict = table.alias()
         who = sa.select(_unified(strict, aliases)).where(strict.c[column] == strictest)
         is_same = sa.and_(_is_affected(table, aliases), _unified(table, aliases).in_(who))
@@ -122,7 +122,7 @@ def keep_strictest_consent(connection: sa.Connection, staged: sa.TableClause) ->
     table = LEDGER["customers"]
     # The first four bytes of a key name the source, the others the id.
     mark = 4
-    for column, strictest in _STRICTEST.items():
+    for column, strictest in STRICTEST.items():
         of_another_id = sa.exists().where(
             table.c.customer_id == staged.c.customer_id,
             table.c[column] == strictest,

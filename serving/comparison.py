@@ -1,20 +1,18 @@
 """One customer against the company, by the totals and ranks of the score set published last."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-import pandas as pd
 import sqlalchemy as sa
 
-from features.signals.catalogue import CATALOGUE
-from features.totals import shares_of_company
+from features.totals import SUMMED
 from models.tier.scorecard import Scorecard
 from serving.published import POINTER
-from serving.store import Store
-from serving.store.tables import PUBLISHED, SCORE_SETS, SCORES
+from serving.store.tables import PUBLISHED, SCORE_SETS
 
-__all__ = ["Company", "compare"]
+__all__ = ["Company", "compare", "published_company"]
 
 
 @dataclass(frozen=True)
@@ -27,10 +25,13 @@ class Company:
         Money of all customers by signal.
     scorecard : Scorecard
         Fitted on all customers.
+    tier_cuts : dict of str to float or None, optional
+        Value from which on customers are in tier A, and in B; sets of older programs have none.
     """
 
     totals: dict[str, float]
     scorecard: Scorecard
+    tier_cuts: dict[str, float | None] | None = None
 
     def to_json(self) -> str:
         """Write it as a score set keeps it.
@@ -40,7 +41,11 @@ class Company:
         str
             JSON.
         """
-        facts = {"totals": self.totals, "scorecard": self.scorecard.to_state()}
+        facts = {
+            "totals": self.totals,
+            "scorecard": self.scorecard.to_state(),
+            "tier_cuts": self.tier_cuts,
+        }
         return json.dumps(facts, allow_nan=False)
 
     @classmethod
@@ -58,43 +63,54 @@ class Company:
             The same.
         """
         facts = json.loads(text)
-        return cls(facts["totals"], Scorecard.from_state(facts["scorecard"]))
+        card = Scorecard.from_state(facts["scorecard"])
+        return cls(facts["totals"], card, facts.get("tier_cuts"))
 
 
 def compare(
-    store: Store, customer_id: str, signals: dict[str, float | str | None]
+    company: Company, signals: Mapping[str, float | str | None], clv_expected: float | None
 ) -> dict[str, float | None]:
     """Compare a customer with the company.
 
     Parameters
     ----------
-    store : Store
-        With a published score set.
-    customer_id : str
-        The customer.
-    signals : dict of str to float, str or None
-        Theirs.
+    company : Company
+        Of the published score set.
+    signals : mapping of str to float, str or None
+        The customer's.
+    clv_expected : float or None
+        The customer's expected value, discounted; None where there is no score.
 
     Returns
     -------
     dict of str to float or None
         Shares of the company (revenue_share and so on) and the scorecard's five dimensions, from
-        0 to 100; None where nothing is known. Empty before anything is published.
+        0 to 100; None where nothing is known.
     """
-    with store.reading() as connection:
-        found = connection.execute(
-            sa.select(SCORE_SETS.c.company, SCORES.c.clv_expected)
-            .join(PUBLISHED, PUBLISHED.c.set_id == SCORE_SETS.c.id)
-            .outerjoin(
-                SCORES,
-                sa.and_(SCORES.c.set_id == SCORE_SETS.c.id, SCORES.c.customer_id == customer_id),
-            )
-            .where(PUBLISHED.c.what == POINTER)
-        ).first()
-    if found is None:
-        return {}
-    company = Company.from_json(found.company)
-    numbers = {name: signals[name] for name, s in CATALOGUE.items() if s.unit != "class"}
-    row = pd.DataFrame([numbers | {"expected_value": found.clv_expected}], dtype="float64")
-    rated = shares_of_company(row, company.totals).join(company.scorecard.rate(row)).iloc[0]
-    return {str(name): None if pd.isna(value) else float(value) for name, value in rated.items()}
+    shares = {share: _share(signals[name], company.totals[name]) for name, share in SUMMED.items()}
+    return shares | company.scorecard.rate_one({**signals, "expected_value": clv_expected})
+
+
+def _share(own: float | str | None, total: float) -> float | None:
+    return own / total if isinstance(own, int | float) and total > 0 else None
+
+
+def published_company(connection: sa.Connection) -> Company | None:
+    """Read what customers are compared with.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+        To the store.
+
+    Returns
+    -------
+    Company or None
+        Of the published score set; None before anything is published.
+    """
+    text = connection.execute(
+        sa.select(SCORE_SETS.c.company)
+        .join(PUBLISHED, PUBLISHED.c.set_id == SCORE_SETS.c.id)
+        .where(PUBLISHED.c.what == POINTER)
+    ).scalar()
+    return None if text is None else Company.from_json(text)

@@ -3,9 +3,12 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from features.cleaning import FIELDS, Cleaned, Company, clean, source_mark
@@ -13,6 +16,7 @@ from features.ledger import day_of
 from features.schema import KEY_COLUMN, TABLES
 from features.sources import Source, SourceError, read
 from serving.aliases import keep_strictest_consent, unify_ledger
+from serving.privacy.suppression import Suppression, hold_erasures
 from serving.store import Store
 from serving.store.tables import INGESTS, LEDGER, REJECTED_ROWS
 
@@ -39,12 +43,15 @@ class Loaded:
         How many clean rows the ledger did not hold before.
     n_changed : int
         How many it held with another content.
+    n_suppressed : int
+        How many clean rows were left out, because their customers were erased.
     """
 
     source: str
     cleaned: Cleaned
     n_new: int
     n_changed: int
+    n_suppressed: int = 0
 
 
 def ingest(
@@ -54,6 +61,7 @@ def ingest(
     time_zone: str,
     company: Company = _NOBODY,
     replace: bool = False,
+    home: Path | None = None,
     report: Callable[[str], None] = lambda _: None,
 ) -> list[Loaded]:
     """Load sources into the ledger, one after the other: invoices before payments.
@@ -72,6 +80,9 @@ def ingest(
         Its currency, rates and aliases of customers.
     replace : bool, default False
         Whether to take out first what the sources brought so far.
+    home : Path, optional
+        The folder with the key by which erased customers are known again; needed once somebody
+        was erased.
     report : callable, optional
         Told what is being done.
 
@@ -88,6 +99,7 @@ def ingest(
     """
     if n_unified := unify_ledger(store, company.aliases):
         report(f"gave {n_unified:,} rows of aliases to their customers")
+    suppression = _suppression(store, home)
     loaded = []
     for name, source in sorted(sources.items(), key=lambda item: _ORDER.index(item[1].table)):
         report(f"reading {name}")
@@ -101,7 +113,11 @@ def ingest(
                 f"was loaded. Of {count:,} of them: {reason}."
             )
         report(f"loading {len(cleaned.rows):,} rows of {name}")
-        loaded.append(_load(store, name, source, cleaned, replace=replace))
+        load = partial(_load, store, name, source, cleaned, replace=replace)
+        # Who was erased while the source was read must not come back with it.
+        while (done := load(suppression)) is None:
+            suppression = _suppression(store, home)
+        loaded.append(done)
     return loaded
 
 
@@ -147,16 +163,33 @@ def _known_invoices(store: Store) -> pa.Table:
     return store.read_tables({"invoices": (statement, schema)})["invoices"]
 
 
-def _load(store: Store, name: str, source: Source, cleaned: Cleaned, *, replace: bool) -> Loaded:
-    tables = {source.table: cleaned.rows}
+def _suppression(store: Store, home: Path | None) -> Suppression:
+    with store.reading() as connection:
+        return Suppression.read(connection, home or Path())
+
+
+def _load(
+    store: Store,
+    name: str,
+    source: Source,
+    cleaned: Cleaned,
+    suppression: Suppression,
+    *,
+    replace: bool,
+) -> Loaded | None:
+    """Load a source; None, and nothing done, where others were erased than it was told."""
+    tables = {source.table: suppression.leave_out(cleaned.rows)}
     if cleaned.payments is not None:
-        tables["payments"] = cleaned.payments
+        tables["payments"] = suppression.leave_out(cleaned.payments)
+    rejected = _printable(suppression.blank_out(cleaned.rejected))
     # In the order of the table's key, so that the database appends instead of inserting.
     new = {
         f"new_{table}": rows.sort_by([(column, "ascending") for column in TABLES[table].key])
         for table, rows in tables.items()
     }
-    with store.staged(new | {"rejected": cleaned.rejected}) as (connection, staged):
+    with store.staged(new | {"rejected": rejected}) as (connection, staged):
+        if hold_erasures(store, connection) != suppression.subjects:
+            return None
         if replace:
             _take_out(connection, name)
         if source.table == "customers":
@@ -166,10 +199,20 @@ def _load(store: Store, name: str, source: Source, cleaned: Cleaned, *, replace:
         n_changed = _n_changed(connection, table, rows)
         for filled in tables:
             _put(connection, LEDGER[filled], staged[f"new_{filled}"], read=list(staged.values()))
-        loaded = Loaded(name, cleaned, n_new, n_changed)
+        n_suppressed = len(cleaned.rows) - len(tables[source.table])
+        loaded = Loaded(name, cleaned, n_new, n_changed, n_suppressed)
         ingest_id = _note(connection, source, loaded)
         _keep_rejected(connection, staged["rejected"], name, ingest_id)
     return loaded
+
+
+def _printable(rejected: pa.Table) -> pa.Table:
+    """Show a NUL, which PostgreSQL cannot keep in a text, by its sign."""
+    for place, field in enumerate(rejected.schema):
+        if field.type == pa.string():
+            shown = pc.replace_substring(rejected[field.name], "\0", "␀")
+            rejected = rejected.set_column(place, field, shown)
+    return rejected
 
 
 def _take_out(connection: sa.Connection, name: str) -> None:

@@ -13,16 +13,18 @@ from features.engines.duckdb import compute_signals
 from features.ledger import date_of, day_of
 from features.pipeline import signals_digest
 from features.totals import totals_of
-from models.tier import POLICIES, Policy
-from models.tier.scorecard import Scorecard
-from models.value.discounting import discount_factor
+from models.tier import POLICIES, Policy, cuts_of
+from models.tier.scorecard import DIMENSIONS, Scorecard
+from serving.audit import record
+from serving.champion import Champion
 from serving.comparison import Company
+from serving.privacy.suppression import erased_subjects, hold_erasures
 from serving.published import POINTER
-from serving.registry import Champion
+from serving.scoring import score_customers, tier_values
 from serving.store import Store
-from serving.store.tables import PUBLISHED, SCORE_SETS, SCORES
+from serving.store.tables import EVENTS, LEDGER, LIVE_SCORES, PUBLISHED, SCORE_SETS, SCORES
 
-__all__ = ["Publication", "PublishError", "publish", "score_customers"]
+__all__ = ["Publication", "PublishError", "publish"]
 
 # The one readers see, and the one before it: they may still be turning its pages.
 _SETS_KEPT = 2
@@ -62,6 +64,7 @@ def publish(
     discount_rate: float,
     policy: str,
     as_of: int | None = None,
+    actor: str = "worth",
     report: Callable[[str], None] = lambda _: None,
 ) -> Publication:
     """Score every customer of the ledger and publish the set.
@@ -80,6 +83,8 @@ def publish(
         The tier policy's name.
     as_of : int, optional
         The last day known; the ledger's last day where it is not given.
+    actor : str, default "worth"
+        Who publishes, for the audit log.
     report : callable, optional
         Told what is being done.
 
@@ -94,6 +99,8 @@ def publish(
         If the ledger holds nobody to score on that day.
     """
     report("reading the ledger")
+    # Before the ledger, so that it holds every event up to here.
+    events_upto, erased = _last_position(store), _erased(store)
     ledger = store.read_ledger()
     day = ledger.last_day if as_of is None else as_of
     today = day_of(datetime.now(UTC).date())
@@ -116,6 +123,7 @@ def publish(
         discount_rate=discount_rate,
         policy=POLICIES[policy],
     )
+    company = _company_of(may_be_scored, scores, POLICIES[policy])
     facts = {
         "as_of": day,
         "scored_at": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -129,102 +137,107 @@ def publish(
         "model_digest": champion.bundle.digest,
         "ledger_fingerprint": ledger.fingerprint(),
         "n_customers": len(scores),
-        "company": _company_of(signals, scores).to_json(),
+        "company": company.to_json(),
+        "signals_digest": signals_digest(),
+        "events_upto": events_upto,
     }
     report(f"publishing {len(scores):,} scores")
-    return Publication(_write(store, scores, facts), day, scores)
+    set_id, gone = _write(store, scores, facts, actor=actor, erased=erased)
+    return Publication(set_id, day, scores.drop(index=gone))
 
 
-def score_customers(
-    signals: pd.DataFrame,
-    champion: Champion,
+def _company_of(signals: pd.DataFrame, scores: pd.DataFrame, policy: Policy) -> Company:
+    rated = [name for dimension in DIMENSIONS.values() for name in dimension if name in signals]
+    card = Scorecard().fit(signals[rated].assign(expected_value=scores["clv_expected"]))
+    cuts = cuts_of(tier_values(signals, scores, policy), scores["tier"])
+    return Company(totals_of(signals), card, cuts)
+
+
+def _write(
+    store: Store,
+    scores: pd.DataFrame,
+    facts: dict[str, object],
     *,
-    discount_rate: float,
-    policy: Policy,
-) -> pd.DataFrame:
-    """Score customers by their signals.
-
-    Parameters
-    ----------
-    signals : DataFrame of shape (n_customers, n_signals), indexed by customer_id
-        Of those who may be scored.
-    champion : Champion
-        The model.
-    discount_rate : float
-        Annual, for what is to come.
-    policy : Policy
-        What makes a tier.
-
-    Returns
-    -------
-    DataFrame of shape (n_customers, n_columns), indexed by customer_id
-        The columns of the table `scores`, without set_id and tier_since.
-
-    Raises
-    ------
-    PublishError
-        If the model learned from other definitions of the signals.
-    """
-    facts = champion.bundle.facts
-    if facts["signals_digest"] != signals_digest():
-        raise PublishError(
-            f"Version {champion.version} of the model learned from other definitions of the "
-            "signals than this program computes. 'worth train' makes one that fits."
-        )
-    forecast = champion.bundle.forecast(signals)
-    factor = discount_factor(facts["horizon_days"], discount_rate)
-    return pd.DataFrame(
-        {
-            "historic_value": signals[facts["value_basis"]],
-            "expected_purchases": forecast["expected_purchases"],
-            "p_alive": forecast["p_alive"],
-            "churn_probability": forecast["churn_probability"],
-            "clv_expected": forecast["expected_value"] * factor,
-            "clv_lower": forecast["value_lower"] * factor,
-            "clv_upper": forecast["value_upper"] * factor,
-            "days_since_last_purchase": signals["days_since_last_purchase"].astype("int32"),
-            "tier": policy.assign(signals.join(forecast)),
-        }
-    )
-
-
-def _company_of(signals: pd.DataFrame, scores: pd.DataFrame) -> Company:
-    card = Scorecard().fit(signals.assign(expected_value=scores["clv_expected"]))
-    return Company(totals_of(signals), card)
-
-
-def _write(store: Store, scores: pd.DataFrame, facts: dict[str, object]) -> int:
+    actor: str,
+    erased: frozenset[str],
+) -> tuple[int, list[str]]:
+    """Write and publish a set; tell who was left out of it, because they were erased meanwhile."""
     table = pa.Table.from_pandas(scores.reset_index(), preserve_index=False)
     table = table.sort_by("customer_id")
     with store.staged({"scores": table}) as (connection, staged):
         new_set = sa.insert(SCORE_SETS).values(**facts).returning(SCORE_SETS.c.id)
         set_id = int(connection.execute(new_set).scalar_one())
         connection.execute(_insert_scores(staged["scores"], set_id, facts))
+        is_as_before = hold_erasures(store, connection) == erased
+        gone = [] if is_as_before else _leave_out_erased(connection, set_id, len(scores))
+        in_the_set = LIVE_SCORES.c.position <= facts["events_upto"]
+        connection.execute(sa.delete(LIVE_SCORES).where(in_the_set))
         connection.execute(sa.delete(PUBLISHED).where(PUBLISHED.c.what == POINTER))
         connection.execute(sa.insert(PUBLISHED).values(what=POINTER, set_id=set_id))
+        record(
+            connection,
+            actor=actor,
+            action="scores.published",
+            object=str(set_id),
+            n=len(scores) - len(gone),
+        )
     _remove_old_sets(store)
-    return set_id
+    return set_id, gone
+
+
+def _leave_out_erased(connection: sa.Connection, set_id: int, n_scores: int) -> list[str]:
+    """Take those out of a new set who are no longer in the ledger that it was made of."""
+    lines = LEDGER["order_lines"].c
+    is_gone = ~sa.exists().where(lines.customer_id == SCORES.c.customer_id)
+    taken_out = sa.delete(SCORES).where(SCORES.c.set_id == set_id, is_gone)
+    gone = list(connection.scalars(taken_out.returning(SCORES.c.customer_id)))
+    facts = sa.update(SCORE_SETS).where(SCORE_SETS.c.id == set_id)
+    connection.execute(facts.values(n_customers=n_scores - len(gone)))
+    return gone
 
 
 def _insert_scores(staged: sa.TableClause, set_id: int, facts: dict[str, object]) -> sa.Insert:
     """Insert the staged scores; a tier that has not changed keeps the day it began."""
-    before, before_set = SCORES.alias("before"), SCORE_SETS.alias("before_set")
+    before, before_set, live = SCORES.alias("before"), SCORE_SETS.alias("before_set"), LIVE_SCORES
     published_set = sa.select(PUBLISHED.c.set_id).where(PUBLISHED.c.what == POINTER)
+    policy_before = sa.select(before_set.c.policy).where(before_set.c.id == before.c.set_id)
     is_same_tier = sa.and_(
         before.c.set_id == published_set.scalar_subquery(),
         before.c.customer_id == staged.c.customer_id,
         before.c.tier == staged.c.tier,
         before.c.tier_since <= facts["as_of"],
-        sa.select(before_set.c.policy).where(before_set.c.id == before.c.set_id).scalar_subquery()
-        == facts["policy"],
+        policy_before.scalar_subquery() == facts["policy"],
+    )
+    is_same_live = sa.and_(
+        live.c.tier == staged.c.tier,
+        live.c.tier_since <= facts["as_of"],
+        live.c.policy == facts["policy"],
+    )
+    # What an event made of a tier is newer than the set before.
+    since = sa.case(
+        (live.c.customer_id.is_(None), sa.func.coalesce(before.c.tier_since, facts["as_of"])),
+        (is_same_live, live.c.tier_since),
+        else_=facts["as_of"],
     )
     names = [name for name in SCORES.c.keys() if name in staged.c]  # noqa: SIM118 - not a dict
-    rows = sa.select(
-        sa.literal(set_id),
-        *(staged.c[name] for name in names),
-        sa.func.coalesce(before.c.tier_since, facts["as_of"]),
-    ).select_from(staged.outerjoin(before, is_same_tier))
+    rows = sa.select(sa.literal(set_id), *(staged.c[name] for name in names), since).select_from(
+        staged.outerjoin(before, is_same_tier).outerjoin(
+            live, live.c.customer_id == staged.c.customer_id
+        )
+    )
     return sa.insert(SCORES).from_select(["set_id", *names, "tier_since"], rows)
+
+
+def _erased(store: Store) -> frozenset[str]:
+    with store.reading() as connection:
+        return erased_subjects(connection)
+
+
+def _last_position(store: Store) -> int:
+    """Find the position of the last event accepted; 0 before the first."""
+    with store.reading() as connection:
+        last = connection.execute(sa.select(sa.func.max(EVENTS.c.position))).scalar()
+    return int(last or 0)
 
 
 def _remove_old_sets(store: Store) -> None:

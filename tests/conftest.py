@@ -1,14 +1,18 @@
 import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
+from itertools import count
 from pathlib import Path
 
 import mlflow
 import pandas as pd
+import psycopg
 import pytest
+import sqlalchemy as sa
 from hypothesis import settings as hypothesis_settings
 
+from benchmarks.postgres_server import NoServerError, postgres_server
 from features.cleaning import FIELDS, clean
 from features.engines.duckdb import compute_signals
 from features.ledger import Ledger, day_of
@@ -19,7 +23,7 @@ from models.value.forecaster import ValueForecaster
 from models.value.latent import LatentValueModel
 from serving.publish import publish
 from serving.registry import load_champion
-from serving.store import SQLiteStore
+from serving.store import SQLiteStore, Store, open_store
 from training.tracking import Tracking
 from training.train import train
 from worth.demo import DEMO_SOURCE, demo_settings
@@ -72,10 +76,76 @@ def cdnow() -> Ledger:
     return Ledger({"order_lines": clean(raw, DEMO_SOURCE).rows})
 
 
+# Whose tests of the store run on PostgreSQL, too.
+_ON_BOTH = {
+    "test_audit",
+    "test_erasure",
+    "test_ingest",
+    "test_keys",
+    "test_publish",
+    "test_predictions",
+    "test_store",
+}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run the tests of a store on both databases where they differ."""
+    name = metafunc.module.__name__.rpartition(".")[2]
+    if "store" in metafunc.fixturenames and name in _ON_BOTH:
+        metafunc.parametrize("store", ["sqlite", "postgres"], indirect=True)
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> SQLiteStore:
-    """An empty store."""
-    return SQLiteStore.open(tmp_path / "worth.db")
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
+    """An empty store; on SQLite, unless its test runs on both."""
+    is_postgres = getattr(request, "param", "sqlite") == "postgres"
+    place = request.getfixturevalue("postgres_place") if is_postgres else tmp_path / "worth.db"
+    store = open_store(place)
+    yield store
+    store.close()
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The address of a PostgreSQL server of our own."""
+    server = postgres_server()
+    try:
+        url = server.__enter__()
+    except NoServerError as error:
+        if os.environ.get("CI"):
+            pytest.fail(str(error))
+        pytest.skip(str(error))
+    yield url
+    server.__exit__(None, None, None)
+
+
+@pytest.fixture(scope="session")
+def new_database(postgres_url: str) -> Callable[..., str]:
+    """Make a database of that server, empty or from a template, and give its address."""
+    numbers = count(1)
+
+    def make(template: str = "template0") -> str:
+        name = f"worth_{next(numbers)}"
+        with psycopg.connect(postgres_url, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        url = sa.make_url(postgres_url).set(database=name)
+        return url.render_as_string(hide_password=False)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def _laid_database(new_database: Callable[..., str]) -> str:
+    """A database with the store's tables; laying them takes longer than copying them."""
+    url = new_database()
+    open_store(url).close()
+    return str(sa.make_url(url).database)
+
+
+@pytest.fixture
+def postgres_place(new_database: Callable[..., str], _laid_database: str) -> str:
+    """The address of an empty store on PostgreSQL."""
+    return new_database(_laid_database)
 
 
 @pytest.fixture(scope="session")

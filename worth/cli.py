@@ -5,7 +5,18 @@ from typing import NoReturn
 
 import typer
 
-from worth.commands import data, demos, explanation, models, monitoring, service, signals, training
+from worth.commands import (
+    access,
+    data,
+    demos,
+    explanation,
+    models,
+    monitoring,
+    privacy,
+    service,
+    signals,
+    training,
+)
 from worth.commands.options import err
 
 __all__ = ["app", "main"]
@@ -33,9 +44,12 @@ for command in (
     service.score,
     service.serve,
     monitoring.monitor,
+    privacy.erase,
+    privacy.record,
 ):
     app.command()(command)
-app.add_typer(service.keys_app, name="keys")
+app.add_typer(access.keys_app, name="keys")
+app.add_typer(access.audit_app, name="audit")
 app.add_typer(models.models_app, name="models")
 
 

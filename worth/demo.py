@@ -16,12 +16,12 @@ from features.sources import Source
 from serving.auth import create_key, revoke_key
 from serving.ingest import ingest
 from serving.publish import publish
-from serving.registry import load_champion
 from serving.store import SQLiteStore
+from serving.versions.scorer import scorer
 from worth import reports
 from worth.settings import Settings
 
-__all__ = ["DEMO_SOURCE", "DemoError", "demo_settings", "run_demo"]
+__all__ = ["DEMO_SOURCE", "DemoError", "demo_settings", "run_demo", "running_service"]
 
 
 def _folder_of(package: str) -> Path:
@@ -106,7 +106,7 @@ def run_demo(
     train(settings)
     publication = publish(
         store,
-        load_champion(settings.mlflow_uri),
+        scorer(store, settings.home, settings.mlflow_uri).champion,
         currency=settings.currency,
         discount_rate=settings.discount_rate,
         policy=settings.tier_policy,
@@ -117,7 +117,7 @@ def run_demo(
     store.close()
     best = str(publication.scores["clv_expected"].idxmax())
     report("starting the service")
-    with _service(settings) as url:
+    with running_service(settings) as url:
         headers = {"Authorization": f"Bearer {key}"}
         with httpx.Client(base_url=url, headers=headers, timeout=_TIMEOUT) as client:
             path = f"/v1/customers/{best}/score"
@@ -136,10 +136,31 @@ def run_demo(
 
 
 @contextmanager
-def _service(settings: Settings) -> Iterator[str]:
-    """Run the real service in a process of its own, on a free port."""
+def running_service(settings: Settings) -> Iterator[str]:
+    """Run the real service in a process of its own, on a free port.
+
+    Parameters
+    ----------
+    settings : Settings
+        Whose store it serves.
+
+    Yields
+    ------
+    str
+        Its address.
+
+    Raises
+    ------
+    DemoError
+        If it does not start.
+    """
     command = [sys.executable, "-m", "worth", "serve", "--port", "0", "--host", "127.0.0.1"]
-    environment = {"WORTH_HOME": str(settings.home.absolute())}
+    environment = {
+        "WORTH_HOME": str(settings.home.absolute()),
+        "WORTH_STORE_URL": f"sqlite:///{settings.store_path.absolute()}",
+        # Nobody has to be told that it goes away.
+        "WORTH_SERVICE__DRAIN_SECONDS": "0",
+    }
     with subprocess.Popen(
         command, stderr=subprocess.PIPE, text=True, env=os.environ | environment
     ) as process:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -20,6 +20,7 @@ from pydantic_settings import SettingsError as UnreadableError
 
 from features.schema import TABLES
 from features.sources import Source
+from serving.options import CompanyFacts, ServiceOptions
 
 __all__ = ["CONFIG_FILE", "Settings", "SettingsError", "load_settings"]
 
@@ -40,6 +41,9 @@ class Settings(BaseSettings):
     ----------
     home : Path
         Folder of all state.
+    store_url : SecretStr, optional
+        Of the store: postgresql://user:password@host/database. Where it is not given, the store is
+        a file in `home`.
     currency : str
         Of the ledger, ISO 4217; XXX says that none was given.
     time_zone : str
@@ -63,6 +67,8 @@ class Settings(BaseSettings):
         the next.
     aliases : Source, optional
         A table of `alias` and `customer_id`: which customers go by several ids.
+    service : ServiceOptions
+        How the service runs.
     """
 
     model_config = SettingsConfigDict(
@@ -70,6 +76,7 @@ class Settings(BaseSettings):
     )
 
     home: Path = Path("worth-data")
+    store_url: SecretStr | None = None
     currency: _Code = "XXX"
     time_zone: str = "UTC"
     horizon_days: Annotated[int, Field(ge=1, le=3650)] = 180
@@ -81,6 +88,7 @@ class Settings(BaseSettings):
     sources: dict[str, Source] = Field(default_factory=dict)
     rates: dict[_Code, dict[date, _Rate]] = Field(default_factory=dict)
     aliases: Source | None = None
+    service: ServiceOptions = ServiceOptions()
 
     @field_validator("time_zone")
     @classmethod
@@ -113,8 +121,24 @@ class Settings(BaseSettings):
 
     @property
     def store_path(self) -> Path:
-        """The store's file."""
+        """The store's file, where it is one."""
         return self.home / "worth.db"
+
+    @property
+    def store_place(self) -> str | Path:
+        """Where the store is; it may hold a password, so never print it."""
+        return self.store_url.get_secret_value() if self.store_url else self.store_path
+
+    @property
+    def company(self) -> CompanyFacts:
+        """What the service must know of the company."""
+        return CompanyFacts(
+            home=self.home,
+            currency=self.currency,
+            time_zone=self.time_zone,
+            discount_rate=self.discount_rate,
+            tier_policy=self.tier_policy,
+        )
 
     @property
     def mlflow_uri(self) -> str:
@@ -253,6 +277,7 @@ def _sentence(error: ValidationError, file: Path, overrides: Mapping[str, Any]) 
     if fault["msg"].startswith("Input should be "):
         rule = f"must be {rule}"
     # A table, or an address, may hold a password.
-    is_plain = isinstance(fault["input"], str | int | float) and fault["loc"][-1] != "url"
+    is_secret = fault["loc"][-1] in ("url", "store_url")
+    is_plain = isinstance(fault["input"], str | int | float) and not is_secret
     got = f" Got {fault['input']!r} instead." if is_plain else ""
     return f"The setting '{key}' in {place} is wrong: {rule}.{got}"

@@ -3,10 +3,10 @@
 from features.cleaning.rules import Fault, Reading, Rules
 from features.schema import KEY_COLUMN
 
-__all__ = ["INTERACTIONS"]
+__all__ = ["INTERACTIONS", "KINDS", "TOPICS"]
 
-_KINDS = ("complaint", "visit", "service", "campaign_contact", "campaign_response", "survey")
-_TOPICS = ("quality", "contract", "transport", "service")
+KINDS = ("complaint", "visit", "service", "campaign_contact", "campaign_response", "survey")
+TOPICS = ("quality", "contract", "transport", "service")
 
 
 def _in(words: tuple[str, ...]) -> str:
@@ -17,10 +17,10 @@ def _faults(reading: Reading) -> list[Fault]:
     low, high = reading.source.satisfaction_scale
     faults = [
         Fault("read_kind IS NULL", "kind is missing"),
-        Fault(f"kind NOT IN {_in(_KINDS)}", f"kind is none of {', '.join(_KINDS)}"),
+        Fault(f"kind NOT IN {_in(KINDS)}", f"kind is none of {', '.join(KINDS)}"),
         Fault(
-            f"kind = 'complaint' AND topic NOT IN {_in(_TOPICS)}",
-            f"topic of a complaint is none of {', '.join(_TOPICS)}",
+            f"kind = 'complaint' AND topic NOT IN {_in(TOPICS)}",
+            f"topic of a complaint is none of {', '.join(TOPICS)}",
         ),
         Fault("resolved_day < day", "resolved_at is before contacted_at"),
         Fault(

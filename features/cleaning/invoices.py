@@ -3,10 +3,10 @@
 from features.cleaning.rules import LAST_DAY, Fault, Reading, Rules
 from features.schema import KEY_COLUMN
 
-__all__ = ["INVOICES", "SETTLED"]
+__all__ = ["INVOICES", "LONGEST_TERMS_DAYS", "SETTLED"]
 
 # Longer terms are a slip, and would lead beyond the calendar.
-_LONGEST_TERMS_DAYS = 36_500
+LONGEST_TERMS_DAYS = 36_500
 
 
 def _faults(reading: Reading) -> list[Fault]:
@@ -15,8 +15,8 @@ def _faults(reading: Reading) -> list[Fault]:
         Fault("amount IS NULL", "amount is missing"),
         Fault(
             f"read_terms_days <> FLOOR(read_terms_days) "
-            f"OR read_terms_days NOT BETWEEN 0 AND {_LONGEST_TERMS_DAYS}",
-            f"terms_days is not a whole number from 0 to {_LONGEST_TERMS_DAYS}",
+            f"OR read_terms_days NOT BETWEEN 0 AND {LONGEST_TERMS_DAYS}",
+            f"terms_days is not a whole number from 0 to {LONGEST_TERMS_DAYS}",
         ),
         Fault("due_day IS NULL", "due_at is missing"),
         Fault("due_day < day", "due_at is before issued_at"),

@@ -1,6 +1,8 @@
 """Signals of one customer inside a request: the same text on the store's SQLite."""
 
+import json
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -11,7 +13,7 @@ from features.ledger import Ledger
 from features.pipeline import signals_statement
 from features.signals.catalogue import as_typed, as_values
 
-__all__ = ["compute_signals", "lay_ledger", "signals_of"]
+__all__ = ["compute_signals", "lay_ledger", "signals_of", "signals_of_many"]
 
 
 def compute_signals(connection: sqlite3.Connection, as_of: int) -> pd.DataFrame:
@@ -58,6 +60,32 @@ def signals_of(
     parameters = {"as_of": int(as_of), "customer_id": customer_id}
     row = connection.execute(statement, parameters).fetchone()
     return None if row is None else as_values(row)
+
+
+def signals_of_many(
+    connection: sqlite3.Connection, customer_ids: Sequence[str], as_of: int
+) -> dict[str, dict[str, float | str | None]]:
+    """Compute every signal of some customers at once, as known on `as_of`.
+
+    Parameters
+    ----------
+    connection : sqlite3.Connection
+        To a database that holds the canonical tables, sorted by customer.
+    customer_ids : sequence of str
+        The customers.
+    as_of : int
+        The last day known, inclusive, in days since 1970-01-01.
+
+    Returns
+    -------
+    dict of str to dict of str to float, str or None
+        By customer and signal, as `signals_of` gives them one by one; who has bought nothing is
+        not in it.
+    """
+    statement = signals_statement("sqlite", some_customers=True)
+    parameters = {"as_of": int(as_of), "customers": json.dumps(list(customer_ids))}
+    rows = connection.execute(statement, parameters)
+    return {row[0]: as_values(row) for row in rows}
 
 
 def lay_ledger(ledger: Ledger, path: Path) -> None:

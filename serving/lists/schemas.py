@@ -1,12 +1,12 @@
-"""What a target list says."""
+"""What a list says."""
 
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from serving.scores.schemas import ScoredCustomer, SetFacts
+from serving.scores.schemas import Score, ScoredCustomer, SetFacts
 
-__all__ = ["ListFilter", "ListedCustomer", "TargetList"]
+__all__ = ["ListFilter", "ListedCustomer", "PageOfScores", "PageWanted", "TargetList"]
 
 # One answer of this size is 4 MB.
 _LARGEST = 10_000
@@ -36,3 +36,24 @@ class TargetList(SetFacts):
 
     n_matching: int = Field(description="How many customers match, before the limit.")
     customers: list[ListedCustomer] = Field(description="Who, why and how much.")
+
+
+class PageWanted(BaseModel):
+    """Which page of scores; a misspelt name is refused, not ignored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    tier: Literal["A", "B", "C"] | None = Field(default=None, description="Only this tier.")
+    limit: int = Field(default=100, ge=1, le=_LARGEST, description="At most so many.")
+    cursor: str | None = Field(
+        default=None,
+        max_length=2_000,
+        description="The `next_cursor` of the page before; the first page where it is not given.",
+    )
+
+
+class PageOfScores(BaseModel):
+    """A page of scores, by customer id."""
+
+    scores: list[Score] = Field(description="In the order of ids.")
+    next_cursor: str | None = Field(description="Where the next page begins; null on the last.")

@@ -1,32 +1,29 @@
 """Pull a target list: a filter over the scores, without those who must not be contacted."""
 
-import csv
-import io
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
 
-from serving.lists.schemas import ListedCustomer, TargetList
-from serving.published import published_scores, set_facts
-from serving.scores.schemas import ScoredCustomer, SetFacts
-from serving.store import Store
-from serving.store.tables import LEDGER, SCORES
+from features.ledger import date_of
+from serving.lists.media import as_csv
+from serving.published import current_scores, set_facts
+from serving.scores.schemas import facts_of, forecast_of
+from serving.state import Service
+from serving.store.tables import LEDGER
 
-__all__ = ["as_csv", "preview_list"]
-
-# Signs with which a spreadsheet begins a formula.
-_FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
+__all__ = ["page_as_csv", "preview_list", "target_list_as_csv"]
 
 
 def preview_list(
-    store: Store, *, tier: str | None = None, min_churn: float = 0.0, limit: int = 100
-) -> TargetList:
+    service: Service, *, tier: str | None = None, min_churn: float = 0.0, limit: int = 100
+) -> dict[str, Any]:
     """Pull the customers that match a filter, by falling expected value.
 
     Parameters
     ----------
-    store : Store
-        Where the scores are.
+    service : Service
+        With the store.
     tier : {"A", "B", "C"}, optional
         Only customers of this tier.
     min_churn : float, default 0.0
@@ -36,28 +33,31 @@ def preview_list(
 
     Returns
     -------
-    TargetList
-        The customers. Nobody is on it who refused marketing or profiling.
+    dict
+        The fields of `TargetList`. Nobody is on it who refused marketing or profiling.
 
     Raises
     ------
     NothingPublishedError
         If no set is published.
     """
-    matching = published_scores().where(
-        SCORES.c.churn_probability >= min_churn, SCORES.c.customer_id.not_in(_not_to_be_contacted())
+    scores = current_scores()
+    matching = sa.select(scores).where(
+        scores.c.churn_probability >= min_churn, scores.c.customer_id.not_in(_not_to_be_contacted())
     )
     if tier is not None:
-        matching = matching.where(SCORES.c.tier == tier)
-    best_first = matching.order_by(SCORES.c.clv_expected.desc(), SCORES.c.customer_id)
-    with store.reading() as connection:
+        matching = matching.where(scores.c.tier == tier)
+    best_first = matching.order_by(scores.c.clv_expected.desc(), scores.c.customer_id)
+    with service.store.reading() as connection:
         facts = set_facts(connection)
         count = matching.with_only_columns(sa.func.count(), maintain_column_froms=True)
         n_matching = connection.execute(count).scalar_one()
         rows = connection.execute(best_first.limit(limit)).all()
-    return TargetList(
-        **SetFacts.facts_of(facts), n_matching=n_matching, customers=[_listed(row) for row in rows]
-    )
+    return {
+        **facts_of(facts, service),
+        "n_matching": n_matching,
+        "customers": [_listed(row) for row in rows],
+    }
 
 
 def _not_to_be_contacted() -> sa.Select[tuple[str]]:
@@ -67,37 +67,16 @@ def _not_to_be_contacted() -> sa.Select[tuple[str]]:
     )
 
 
-def _listed(row: sa.Row[Any]) -> ListedCustomer:
-    return ListedCustomer(
-        **ScoredCustomer.forecast_of(row),
-        days_since_last_purchase=row.days_since_last_purchase,
-        reason=(
+def _listed(row: sa.Row[Any]) -> dict[str, Any]:
+    return {
+        **forecast_of(row),
+        "days_since_last_purchase": row.days_since_last_purchase,
+        "reason": (
             f"Tier {row.tier}, worth {row.clv_expected:,.2f} {row.currency} over "
             f"{row.horizon_days} days; {row.churn_probability:.0%} likely not to buy in them, "
             f"silent for {row.days_since_last_purchase} days."
         ),
-    )
-
-
-def as_csv(target_list: TargetList) -> str:
-    """Write a target list as CSV.
-
-    Parameters
-    ----------
-    target_list : TargetList
-        The list.
-
-    Returns
-    -------
-    str
-        A header row and one row a customer (RFC 4180). Texts that a spreadsheet would take for a
-        formula are led by an apostrophe.
-    """
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(_COLUMNS)
-    writer.writerows(_cells(customer, target_list) for customer in target_list.customers)
-    return text.getvalue()
+    }
 
 
 _COLUMNS = (
@@ -116,26 +95,59 @@ _COLUMNS = (
     "horizon_days",
     "model_version",
 )
+_COLUMNS_OF_SCORES = tuple(name for name in _COLUMNS if name != "reason")
 
 
-def _cells(customer: ListedCustomer, target_list: TargetList) -> tuple[object, ...]:
+def target_list_as_csv(target_list: Mapping[str, Any]) -> str:
+    """Write a target list as CSV.
+
+    Parameters
+    ----------
+    target_list : mapping
+        Result of `preview_list`.
+
+    Returns
+    -------
+    str
+        A header row and one row a customer.
+    """
+    return as_csv(_COLUMNS, (_cells(one, target_list) for one in target_list["customers"]))
+
+
+def _cells(customer: Mapping[str, Any], target_list: Mapping[str, Any]) -> tuple[object, ...]:
     return (
-        _harmless(customer.customer_id),
-        customer.tier.code,
-        customer.clv.expected,
-        customer.clv.lower,
-        customer.clv.upper,
-        target_list.currency,
-        customer.churn_probability,
-        customer.p_alive,
-        customer.expected_purchases,
-        customer.days_since_last_purchase,
-        customer.reason,
-        target_list.as_of,
-        target_list.horizon_days,
-        target_list.model.version,
+        customer["customer_id"],
+        customer["tier"]["code"],
+        *(customer["clv"][name] for name in ("expected", "lower", "upper")),
+        target_list["currency"],
+        customer["churn_probability"],
+        customer["p_alive"],
+        customer["expected_purchases"],
+        customer["days_since_last_purchase"],
+        customer["reason"],
+        target_list["as_of"],
+        target_list["horizon_days"],
+        target_list["model"]["version"],
     )
 
 
-def _harmless(text: str) -> str:
-    return f"'{text}" if text.startswith(_FORMULA_SIGNS) else text
+def page_as_csv(rows: Iterable[Any]) -> str:
+    """Write a page of scores as CSV.
+
+    Parameters
+    ----------
+    rows : iterable of row
+        With the columns of `current_scores`.
+
+    Returns
+    -------
+    str
+        A header row and one row a customer.
+    """
+    return as_csv(_COLUMNS_OF_SCORES, map(_cells_of_score, rows))
+
+
+def _cells_of_score(row: Any) -> list[object]:
+    return [
+        date_of(row.as_of) if name == "as_of" else getattr(row, name) for name in _COLUMNS_OF_SCORES
+    ]

@@ -1,14 +1,34 @@
-"""What a score says."""
+"""What a score says, and how a row of the store becomes one."""
 
-from datetime import date, datetime
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Any, Literal
 
-import sqlalchemy as sa
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from features.ledger import date_of
+from serving.state import Service
 
-__all__ = ["Model", "Score", "ScoredCustomer", "SetFacts", "Tier", "Value"]
+__all__ = [
+    "Contribution",
+    "DetailedScore",
+    "Explanation",
+    "Interval",
+    "Model",
+    "Score",
+    "Scorecard",
+    "ScoredCustomer",
+    "SetFacts",
+    "Tier",
+    "Value",
+    "chosen",
+    "facts_of",
+    "forecast_of",
+    "interval_of",
+    "nothing_required",
+    "score_of",
+]
 
 
 class Value(BaseModel):
@@ -36,7 +56,7 @@ class Model(BaseModel):
 
 
 class SetFacts(BaseModel):
-    """What all scores of a set have in common."""
+    """How a score, or a set of them, was made."""
 
     as_of: date = Field(description="Last day known when the score was made.")
     scored_at: datetime = Field(description="When it was made (UTC).")
@@ -44,29 +64,11 @@ class SetFacts(BaseModel):
     currency: str = Field(description="Of all money, ISO 4217.", examples=["USD"])
     value_basis: Literal["gross_margin", "revenue"] = Field(description="What value counts.")
     model: Model
-
-    @classmethod
-    def facts_of(cls, row: sa.Row[Any]) -> dict[str, Any]:
-        """Take the common facts off a row of the store.
-
-        Parameters
-        ----------
-        row : sqlalchemy.Row
-            With the columns of `score_sets`.
-
-        Returns
-        -------
-        dict
-            The fields of this class.
-        """
-        return {
-            "as_of": date_of(row.as_of),
-            "scored_at": row.scored_at,
-            "horizon_days": row.horizon_days,
-            "currency": row.currency,
-            "value_basis": row.value_basis,
-            "model": Model(name=row.model_name, version=row.model_version, digest=row.model_digest),
-        }
+    signals_digest: str | None = Field(
+        description="SHA-256 of the definition of all signals; null for scores of old programs."
+    )
+    stale: bool = Field(description="Whether it is older than this service allows.")
+    age_hours: int | None = Field(description="Of a stale score: its age in whole hours.")
 
 
 class ScoredCustomer(BaseModel):
@@ -81,29 +83,6 @@ class ScoredCustomer(BaseModel):
     clv: Value
     tier: Tier
 
-    @classmethod
-    def forecast_of(cls, row: sa.Row[Any]) -> dict[str, Any]:
-        """Take a customer's forecast off a row of the store.
-
-        Parameters
-        ----------
-        row : sqlalchemy.Row
-            With the columns of `scores` and `score_sets`.
-
-        Returns
-        -------
-        dict
-            The fields of this class.
-        """
-        return {
-            "customer_id": row.customer_id,
-            "expected_purchases": row.expected_purchases,
-            "p_alive": row.p_alive,
-            "churn_probability": row.churn_probability,
-            "clv": Value(expected=row.clv_expected, lower=row.clv_lower, upper=row.clv_upper),
-            "tier": Tier(code=row.tier, policy=row.policy, since=date_of(row.tier_since)),
-        }
-
 
 class Score(SetFacts, ScoredCustomer):
     """One customer's published answer."""
@@ -111,3 +90,208 @@ class Score(SetFacts, ScoredCustomer):
     historic_value: float | None = Field(
         description="Value so far, in `value_basis`; null where no cost is known."
     )
+
+
+class Interval(BaseModel):
+    """How sure the value is, in `currency`; null where nothing is known of it."""
+
+    median: float | None = Field(description="As likely more as less.")
+    lower_80: float | None = Field(description="10 % quantile.")
+    upper_80: float | None = Field(description="90 % quantile.")
+    lower_95: float | None = Field(description="2.5 % quantile.")
+    upper_95: float | None = Field(description="97.5 % quantile.")
+
+
+class Contribution(BaseModel):
+    """What one signal adds to a customer's value."""
+
+    signal: str = Field(description="Name of the signal, or 'other signals'.")
+    label: str = Field(description="What people call it.")
+    label_zh: str = Field(description="The same in Chinese.")
+    amount: float = Field(description="Money, in whole cents.")
+    direction: Literal["raises", "lowers"] = Field(description="Which way.")
+    value: float | str | None = Field(description="The customer's; null where it is not known.")
+    typical: float | None = Field(description="The typical customer's.")
+    meaning: str = Field(description="What the signal says.")
+
+
+class Explanation(BaseModel):
+    """Reasons in money: the base and the contributions add up to the total, to the cent."""
+
+    base: float = Field(description="What the typical customer is worth.")
+    contributions: list[Contribution] = Field(description="The largest first.")
+    total: float = Field(description="The value explained, in whole cents.")
+
+
+class Scorecard(BaseModel):
+    """A customer's rank in the company, 0 to 100 by dimension; null where nothing is known."""
+
+    purchase: float | None = Field(description="购买额: what they bought in a year.")
+    profitability: float | None = Field(description="收益性: what was earned by it.")
+    safety: float | None = Field(description="安全性: whether they are paid in full.")
+    future: float | None = Field(description="未来性: the value expected.")
+    cooperation: float | None = Field(description="合作性: how they answer.")
+    revenue_share: float | None = Field(description="Share of the company's revenue.")
+    revenue_share_365d: float | None = Field(description="The same of the last 365 days.")
+    gross_margin_share_365d: float | None = Field(
+        description="Share of the company's gross margin of the last 365 days."
+    )
+
+
+def nothing_required(schema: dict[str, Any]) -> None:
+    """Let a JSON schema say that any field may be missing: `fields=` leaves out all but some.
+
+    Parameters
+    ----------
+    schema : dict
+        Changed in place.
+    """
+    schema.pop("required", None)
+
+
+class DetailedScore(Score):
+    """One customer's published answer, with the parts that were asked for by `include`."""
+
+    model_config = ConfigDict(json_schema_extra=nothing_required)
+
+    interval: Interval | None = Field(default=None, description="include=interval")
+    factors: Explanation | None = Field(
+        default=None, description="include=factors; null where `factors_missing` says why."
+    )
+    factors_missing: str | None = Field(
+        default=None, description="include=factors: why there are none."
+    )
+    signals: dict[str, float | str | None] | None = Field(
+        default=None, description="include=signals: by name; GET /v1/signals says what they mean."
+    )
+    scorecard: Scorecard | None = Field(default=None, description="include=scorecard")
+
+
+def score_of(row: Any, service: Service) -> dict[str, Any]:
+    """Write a row of the store as an answer. The fields are those of `Score`, as JSON has them.
+
+    Parameters
+    ----------
+    row : object
+        With the columns of `current_scores` as attributes.
+    service : Service
+        It says from when on a score is stale.
+
+    Returns
+    -------
+    dict
+        Ready for JSON. It is not built as a `Score`, which would take longer than to find it.
+    """
+    return {
+        **forecast_of(row),
+        "historic_value": row.historic_value,
+        **facts_of(row, service),
+    }
+
+
+def facts_of(row: Any, service: Service) -> dict[str, Any]:
+    """Write how a score was made. The fields are those of `SetFacts`.
+
+    Parameters
+    ----------
+    row : object
+        With the columns of `SET_COLUMNS` as attributes.
+    service : Service
+        It says from when on a score is stale.
+
+    Returns
+    -------
+    dict
+        Ready for JSON.
+    """
+    age = (datetime.now(UTC).timestamp() - _seconds(row.scored_at)) / 3600
+    stale = age > service.options.score_max_age_hours
+    return {
+        "as_of": _day(row.as_of),
+        "scored_at": row.scored_at,
+        "horizon_days": row.horizon_days,
+        "currency": row.currency,
+        "value_basis": row.value_basis,
+        "model": {
+            "name": row.model_name,
+            "version": row.model_version,
+            "digest": row.model_digest,
+        },
+        "signals_digest": row.signals_digest,
+        "stale": stale,
+        # In whole hours, so that an answer, and its ETag, stays the same for one.
+        "age_hours": int(age) if stale else None,
+    }
+
+
+def forecast_of(row: Any) -> dict[str, Any]:
+    """Write what is expected of a customer. The fields are those of `ScoredCustomer`.
+
+    Parameters
+    ----------
+    row : object
+        With the columns of `FORECAST_COLUMNS`, customer_id and policy as attributes.
+
+    Returns
+    -------
+    dict
+        Ready for JSON.
+    """
+    return {
+        "customer_id": row.customer_id,
+        "expected_purchases": row.expected_purchases,
+        "p_alive": row.p_alive,
+        "churn_probability": row.churn_probability,
+        "clv": {"expected": row.clv_expected, "lower": row.clv_lower, "upper": row.clv_upper},
+        "tier": {"code": row.tier, "policy": row.policy, "since": _day(row.tier_since)},
+    }
+
+
+def interval_of(row: Any) -> dict[str, Any]:
+    """Write how sure a value is. The fields are those of `Interval`.
+
+    Parameters
+    ----------
+    row : object
+        With the columns of `FORECAST_COLUMNS` as attributes.
+
+    Returns
+    -------
+    dict
+        Ready for JSON.
+    """
+    return {
+        "median": row.clv_median,
+        "lower_80": row.clv_lower,
+        "upper_80": row.clv_upper,
+        "lower_95": row.clv_low,
+        "upper_95": row.clv_high,
+    }
+
+
+def chosen(answer: Mapping[str, Any], fields: frozenset[str] | None) -> Mapping[str, Any]:
+    """Leave out what was not asked for.
+
+    Parameters
+    ----------
+    answer : mapping
+        A score.
+    fields : frozenset of str or None
+        Names of its fields; None asks for all.
+
+    Returns
+    -------
+    mapping
+        The score, of those fields.
+    """
+    return answer if fields is None else {k: v for k, v in answer.items() if k in fields}
+
+
+@lru_cache(maxsize=4096)
+def _day(day: int) -> str:
+    return date_of(day).isoformat()
+
+
+@lru_cache(maxsize=4096)
+def _seconds(instant: str) -> float:
+    return datetime.fromisoformat(instant).timestamp()

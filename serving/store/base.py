@@ -1,9 +1,14 @@
-"""What every store can do, whatever database it stands on."""
+"""What every store can do, whatever database it stands on.
+
+StoreError          the store did not answer, or this program does not know it
+UnstorableError     the store answered that it cannot hold what it was given: a wrong input
+"""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
 import sqlalchemy as sa
@@ -12,11 +17,15 @@ from features.ledger import EmptyLedgerError, Ledger
 from features.schema import TABLES
 from serving.store.tables import LEDGER
 
-__all__ = ["Store", "StoreError"]
+__all__ = ["Store", "StoreError", "UnstorableError"]
 
 
 class StoreError(RuntimeError):
     """Raised where the store cannot be opened or used as it is."""
+
+
+class UnstorableError(ValueError):
+    """Raised where a value cannot be stored, such as a text with a NUL in it."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +33,8 @@ class Store(ABC):
     """The state of one company.
 
     Small statements go through `reading` and `writing`, whole tables through `read_tables` and
-    `staged`. A database differs from another in the last two alone.
+    `staged`. All of them raise StoreError where the database does not answer (it is locked, full,
+    read-only or gone) and UnstorableError where it cannot hold a value.
 
     Parameters
     ----------
@@ -43,7 +53,7 @@ class Store(ABC):
         sqlalchemy.Connection
             For SELECT.
         """
-        with self._said_plainly(), self.engine.begin() as connection:
+        with self._said_plainly(), self._reader().begin() as connection:
             yield connection
 
     @contextmanager
@@ -55,9 +65,81 @@ class Store(ABC):
         sqlalchemy.Connection
             For any statement; committed at the end of the block.
         """
-        writer = self.engine.execution_options(is_writing=True)
+        with self._said_plainly(), self._writer().begin() as connection:
+            yield connection
+
+    @contextmanager
+    def derived_writing(self) -> Iterator[sa.Connection]:
+        """Open a transaction for what can be made again from the rest of the store.
+
+        It is not waited for until it is on the disk: after a power cut it may be missing as a
+        whole, together with all that was written after it and is not waited for either.
+
+        Yields
+        ------
+        sqlalchemy.Connection
+            For any statement; committed at the end of the block.
+        """
+        writer = self._writer().execution_options(is_derived=True)
         with self._said_plainly(), writer.begin() as connection:
             yield connection
+
+    @abstractmethod
+    def lock(self, connection: sa.Connection, what: str, *, is_shared: bool = False) -> None:
+        """Wait until no other writing transaction holds this, and hold it until this one ends.
+
+        SQLite has one writer at a time anyway. PostgreSQL has many, and what one of them reads
+        before it writes (the last row of a chain, the highest position) may be old by then.
+
+        Parameters
+        ----------
+        connection : sqlalchemy.Connection
+            Of `writing` or `staged`.
+        what : str
+            Any name. Take several in one order everywhere, or two writers wait for each other.
+        is_shared : bool, default False
+            Whether others may hold it, too, if they share it.
+        """
+
+    @abstractmethod
+    def driver(self, connection: sa.Connection) -> Any:
+        """Give the connection of the driver itself.
+
+        Parameters
+        ----------
+        connection : sqlalchemy.Connection
+            Of `reading` or `writing`.
+
+        Returns
+        -------
+        sqlite3.Connection or psycopg.Connection
+            In the same transaction.
+        """
+
+    @abstractmethod
+    def is_writable(self) -> bool:
+        """Tell whether a write would be kept now, by beginning one.
+
+        Returns
+        -------
+        bool
+            False where the store is gone, locked by another writer, full or read-only.
+        """
+
+    @abstractmethod
+    def purge(self, tables: Iterable[str]) -> None:
+        """Take deleted rows out of the files too.
+
+        Parameters
+        ----------
+        tables : iterable of str
+            From which rows were deleted.
+
+        Raises
+        ------
+        StoreError
+            If the store is locked, or a reader still holds on to them.
+        """
 
     @abstractmethod
     def staged(
@@ -134,10 +216,44 @@ class Store(ABC):
         """Close every connection."""
         self.engine.dispose()
 
+    def _reader(self) -> sa.Engine:
+        return self.engine
+
+    def _writer(self) -> sa.Engine:
+        return self.engine
+
+    @property
+    def _unanswered(self) -> tuple[type[Exception], ...]:
+        driver: Any = self.engine.dialect.loaded_dbapi
+        return driver.OperationalError, driver.InterfaceError, driver.InternalError
+
     @contextmanager
-    def _said_plainly(self) -> Iterator[None]:
+    def _closed_where_it_fails(self) -> Iterator[None]:
         try:
             yield
-        except sa.exc.OperationalError as error:
-            # The statement's parameters may be personal data; the database's own words are not.
-            raise StoreError(f"The store did not answer: {error.orig}.") from None
+        except BaseException:
+            self.close()
+            raise
+
+    @contextmanager
+    def _said_plainly(self) -> Iterator[None]:
+        # A statement's parameters may be personal data; the database's own words are not.
+        try:
+            yield
+        except (sa.exc.IntegrityError, sa.exc.ProgrammingError):
+            raise  # The caller's to answer for; the database did answer.
+        except sa.exc.DataError as error:
+            raise UnstorableError(f"The store cannot hold this: {_words(error.orig)}.") from None
+        except sa.exc.DBAPIError as error:
+            raise StoreError(f"The store did not answer: {_words(error.orig)}.") from None
+        except self._unanswered as error:
+            # Signals are asked of the driver's own connection.
+            raise StoreError(f"The store did not answer: {_words(error)}.") from None
+        except sa.exc.TimeoutError:
+            raise StoreError("The store did not answer: all connections are busy.") from None
+
+
+def _words(error: BaseException | None) -> str:
+    """Give what a database says, without the rows that PostgreSQL quotes below it."""
+    primary = getattr(getattr(error, "diag", None), "message_primary", None)
+    return str(primary or error).strip().rstrip(".")

@@ -2,12 +2,13 @@
 
 import os
 import re
+import shutil
 import sqlite3
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import Self, cast
 
 import adbc_driver_sqlite.dbapi as adbc
 import pyarrow as pa
@@ -15,14 +16,21 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
 from serving.store.base import Store, StoreError
-from serving.store.tables import METADATA, SCHEMA_VERSION
+from serving.store.tables import SCHEMA_VERSION
+from serving.store.versions import is_current, lay_or_upgrade
 
 __all__ = ["SQLiteStore"]
 
 # Seconds that a writer waits for another; publishing a million scores takes less.
 _BUSY_TIMEOUT = 30
+# Seconds that the question whether the store can be written to waits: its asker has others to ask.
+_PATIENCE = 2
+# Below this a write may still succeed, but not many more.
+_LEAST_FREE_BYTES = 16 * 2**20
 # ADBC hands out this many rows at a time; its own 1,024 make a ledger of many small pieces.
 _BATCH_ROWS = 65_536
+# Every SQLite file begins so, except an empty one.
+_MAGIC = b"SQLite format 3\0"
 _STAGING_FILE = re.compile(r"staging-(\d+)-[0-9a-f]{32}\.db")
 _EXAMPLES = {
     pa.string(): "''",
@@ -67,16 +75,18 @@ class SQLiteStore(Store):
         """
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            store = cls(_engine(path, is_pooled=is_pooled))
-            store._lay_tables()
-        except StoreError as error:
-            raise StoreError(f"{error} Its file is {path}; WORTH_HOME names its folder.") from None
-        except (OSError, sa.exc.DatabaseError) as error:
-            cause = getattr(error, "orig", None) or error
+            _refuse_other_file(path)
+        except OSError as error:
             raise StoreError(
-                f"{path} cannot be opened as a store: {cause}. Point WORTH_HOME to a folder that "
+                f"{path} cannot be opened as a store: {error}. Point WORTH_HOME to a folder that "
                 "this user may write to."
             ) from None
+        store = cls(_engine(path, is_pooled=is_pooled))
+        try:
+            with store._closed_where_it_fails():
+                store._lay_tables()
+        except StoreError as error:
+            raise StoreError(f"{error} Its file is {path}; WORTH_HOME names its folder.") from None
         store._sweep()
         return store
 
@@ -84,6 +94,77 @@ class SQLiteStore(Store):
     def path(self) -> Path:
         """The file."""
         return Path(str(self.engine.url.database))
+
+    def lock(self, connection: sa.Connection, what: str, *, is_shared: bool = False) -> None:
+        """Do nothing: a writing transaction is the only one.
+
+        Parameters
+        ----------
+        connection : sqlalchemy.Connection
+            Of `writing` or `staged`.
+        what : str
+            Any name.
+        is_shared : bool, default False
+            Whether others may hold it, too.
+        """
+        del connection, what, is_shared
+
+    def driver(self, connection: sa.Connection) -> sqlite3.Connection:
+        """Give the connection of the driver itself.
+
+        Parameters
+        ----------
+        connection : sqlalchemy.Connection
+            Of `reading` or `writing`.
+
+        Returns
+        -------
+        sqlite3.Connection
+            In the same transaction.
+        """
+        return cast(sqlite3.Connection, connection.connection.driver_connection)
+
+    def is_writable(self) -> bool:
+        """Tell whether a write would be kept now, by beginning one.
+
+        Returns
+        -------
+        bool
+            False where the file is gone, locked by another writer or read-only, or its disk full.
+        """
+        address = f"{self.path.absolute().as_uri()}?mode=rw"
+        try:
+            with closing(sqlite3.connect(address, uri=True, timeout=_PATIENCE)) as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                connection.rollback()
+            return shutil.disk_usage(self.path.parent).free > _LEAST_FREE_BYTES
+        except (sqlite3.Error, OSError):
+            return False
+
+    def purge(self, tables: Iterable[str]) -> None:
+        """Write the file anew without what was deleted, and empty the write-ahead log.
+
+        Parameters
+        ----------
+        tables : iterable of str
+            From which rows were deleted; SQLite writes all of them.
+
+        Raises
+        ------
+        StoreError
+            If a reader holds on to the log for half a minute.
+        """
+        del tables
+        with self._said_plainly(), self.engine.connect() as connection:
+            driver = self.driver(connection)
+            with _driver_said_plainly():
+                driver.execute("VACUUM")
+                is_busy, *_ = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if is_busy:
+            raise StoreError(
+                f"What was deleted is not yet out of {self.path}: a reader holds on to it. Purge "
+                "again when it has ended."
+            )
 
     @contextmanager
     def staged(
@@ -105,10 +186,11 @@ class SQLiteStore(Store):
         tuple of (sqlalchemy.Connection, mapping of str to TableClause)
             The transaction and the staged tables.
         """
+        self._refuse_pooled()
         file = self.path.with_name(f"staging-{os.getpid()}-{uuid.uuid4().hex}.db")
         try:
             with (
-                _adbc_said_plainly(),
+                _driver_said_plainly(),
                 closing(adbc.connect(str(file))) as connection,
                 connection.cursor() as cursor,
             ):
@@ -126,10 +208,9 @@ class SQLiteStore(Store):
             name: sa.table(name, *map(sa.column, table.schema.names), schema="staging")
             for name, table in tables.items()
         }
-        writer = self.engine.execution_options(is_writing=True)
-        with self._said_plainly(), writer.connect() as connection:
+        with self._said_plainly(), self._writer().connect() as connection:
             # Not within the transaction: SQLite attaches none there.
-            driver: Any = connection.connection.driver_connection
+            driver = self.driver(connection)
             driver.execute("ATTACH DATABASE ? AS staging", (str(file),))
             try:
                 with connection.begin():
@@ -152,8 +233,9 @@ class SQLiteStore(Store):
         dict of str to pyarrow.Table
             The results by name.
         """
+        self._refuse_pooled()
         tables = {}
-        with _adbc_said_plainly(), closing(adbc.connect(str(self.path))) as connection:
+        with _driver_said_plainly(), closing(adbc.connect(str(self.path))) as connection:
             with connection.cursor() as cursor:
                 cursor.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT * 1000}")
                 cursor.fetchall()
@@ -166,26 +248,28 @@ class SQLiteStore(Store):
                     tables[name] = cursor.fetch_arrow_table().slice(1).cast(schema)
         return tables
 
+    def _writer(self) -> sa.Engine:
+        return self.engine.execution_options(is_writing=True)
+
     def _lay_tables(self) -> None:
         # Read first: a store that is laid can be opened while another process writes.
         with self.reading() as connection:
-            version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
-        if version > SCHEMA_VERSION:
-            raise StoreError(
-                f"{self.path} was written by a newer Worth (its tables are version {version}, "
-                f"this program knows {SCHEMA_VERSION}). Update Worth."
-            )
-        if version == SCHEMA_VERSION:
-            return
-        if version > 0:
-            raise StoreError(
-                f"{self.path} was written by an older Worth (its tables are version {version}, "
-                f"this program's {SCHEMA_VERSION}). Choose another WORTH_HOME and load the "
-                "sources again."
-            )
+            if is_current(_version(connection), name=str(self.path)):
+                return
         with self.writing() as connection:
-            METADATA.create_all(connection)
-            connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            # Another process may have been faster.
+            version = _version(connection)
+            if not is_current(version, name=str(self.path)):
+                lay_or_upgrade(connection, version)
+                # Read without Alembic, and by programs of before there were migrations.
+                connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def _refuse_pooled(self) -> None:
+        if not isinstance(self.engine.pool, sa.NullPool):
+            raise TypeError(
+                "A store that was opened with is_pooled=True cannot read or stage whole tables: "
+                "ADBC would drop the locks of its open connections. Open it once more without."
+            )
 
     def _sweep(self) -> None:
         """Remove what a process that was killed left staged."""
@@ -195,12 +279,27 @@ class SQLiteStore(Store):
                 file.unlink(missing_ok=True)
 
 
+def _refuse_other_file(path: Path) -> None:
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        beginning = file.read(len(_MAGIC))
+    if beginning not in (b"", _MAGIC):
+        raise OSError("file is not a database")
+
+
+def _version(connection: sa.Connection) -> int:
+    return int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
+
+
 @contextmanager
-def _adbc_said_plainly() -> Iterator[None]:
+def _driver_said_plainly() -> Iterator[None]:
     try:
         yield
-    except adbc.Error as error:
-        raise StoreError(f"The store did not answer: {error}.") from None
+    except (adbc.Error, sqlite3.Error) as error:
+        # ADBC repeats the statement, in which there may be personal data.
+        said = str(error).partition("\nquery:")[0]
+        raise StoreError(f"The store did not answer: {said}.") from None
 
 
 def _is_running(process: int) -> bool:
@@ -225,6 +324,7 @@ def _engine(path: Path, *, is_pooled: bool) -> sa.Engine:
         sa.URL.create("sqlite", database=str(path)),
         connect_args={"timeout": _BUSY_TIMEOUT},
         poolclass=sa.QueuePool if is_pooled else sa.NullPool,
+        hide_parameters=True,
     )
 
     @sa.event.listens_for(engine, "connect")
@@ -233,10 +333,15 @@ def _engine(path: Path, *, is_pooled: bool) -> sa.Engine:
         connection.isolation_level = None
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA synchronous = FULL")  # What was acknowledged outlives the power.
+        connection.execute("PRAGMA secure_delete = ON")  # What was erased is overwritten.
 
     @sa.event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
         is_writing = connection.get_execution_options().get("is_writing", False)
+        if is_writing:
+            is_derived = connection.get_execution_options().get("is_derived", False)
+            level = "NORMAL" if is_derived else "FULL"
+            connection.exec_driver_sql(f"PRAGMA synchronous = {level}")
         # A writer that begins as a reader may find that it can no longer write.
         connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writing else "BEGIN")
 

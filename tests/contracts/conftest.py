@@ -9,25 +9,11 @@ import psycopg
 import pytest
 from pyspark.sql import SparkSession
 
-from benchmarks.postgres_server import NoServerError, postgres_server
-
 
 def _not_here(reason: str) -> None:
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
-
-
-@pytest.fixture(scope="session")
-def postgres_url() -> Iterator[str]:
-    """The address of a PostgreSQL server of our own."""
-    server = postgres_server()
-    try:
-        url = server.__enter__()
-    except NoServerError as error:
-        _not_here(str(error))
-    yield url
-    server.__exit__(None, None, None)
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,7 @@ from typer.main import get_command
 
 from features.sources import Source
 from serving.app import create_app
+from serving.options import ServiceOptions, TokenIssuer
 from serving.store import SQLiteStore
 from worth.cli import app
 from worth.demo import DEMO_SOURCE
@@ -73,11 +74,15 @@ def test_every_command_is_in_the_readme() -> None:
 
 
 def test_every_endpoint_is_in_the_readme(store: SQLiteStore) -> None:
-    paths = create_app(store).openapi()["paths"]
-    assert [path for path in paths if f"GET {path}`" not in _README] == []
+    operations = [
+        f"{method.upper()} {path}"
+        for path, methods in create_app(store).openapi()["paths"].items()
+        for method in methods
+    ]
+    assert [operation for operation in operations if f"`{operation}`" not in _README] == []
 
 
-@pytest.mark.parametrize("settings", [Settings, Source])
+@pytest.mark.parametrize("settings", [Settings, Source, ServiceOptions, TokenIssuer])
 def test_every_setting_is_in_the_readme(settings: type) -> None:
     assert [name for name in settings.model_fields if f"`{name}`" not in _README] == []  # type: ignore[attr-defined]
 

@@ -3,9 +3,11 @@ from collections.abc import Callable, Iterable
 from datetime import date, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from features.engines.duckdb import compute_signals
 from features.ledger import Ledger
@@ -16,8 +18,8 @@ from models.value.forecaster import ValueForecaster
 from models.value.latent import LatentValueModel
 from serving.app import create_app
 from serving.auth import SCOPES, Scope, create_key
+from serving.champion import Champion
 from serving.ingest import ingest
-from serving.registry import Champion
 from serving.store import SQLiteStore, Store
 
 
@@ -47,6 +49,21 @@ def _ask(
         transport = httpx.ASGITransport(create_app(store), raise_app_exceptions=False)
         async with httpx.AsyncClient(transport=transport, base_url="http://worth") as client:
             return await client.request(method, path, headers=key | (headers or {}))
+
+    return asyncio.run(send())
+
+
+@pytest.fixture
+def ask_app() -> Callable[..., httpx.Response]:
+    """Ask an app that a test made itself."""
+    return _ask_app
+
+
+def _ask_app(app: FastAPI, path: str, *, method: str = "GET", **request: Any) -> httpx.Response:
+    async def send() -> httpx.Response:
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://worth") as client:
+            return await client.request(method, path, **request)
 
     return asyncio.run(send())
 

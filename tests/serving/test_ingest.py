@@ -417,4 +417,4 @@ def test_signs_that_are_no_text_are_rejected_and_kept_whole(
     loaded = _load(store, path=orders)
 
     assert len(loaded.cleaned.rejected) == 2
-    assert "short\0row" in [row["content"] for row in _all(store, REJECTED_ROWS)]
+    assert "short␀row" in [row["content"] for row in _all(store, REJECTED_ROWS)]

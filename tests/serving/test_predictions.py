@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from features.ledger import day_of
+from serving.champion import Champion
 from serving.predictions import (
     KeptSet,
     NothingToJudgeError,
@@ -14,7 +15,6 @@ from serving.predictions import (
     read_predictions,
 )
 from serving.publish import publish
-from serving.registry import Champion
 from serving.store import SQLiteStore
 
 _DAY_0 = day_of(date(2024, 1, 1))

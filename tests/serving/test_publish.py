@@ -9,9 +9,12 @@ import sqlalchemy as sa
 
 from models.bundle import Bundle
 from models.value.discounting import discount_factor
+from serving.champion import Champion
 from serving.lists.service import preview_list
+from serving.options import CompanyFacts
 from serving.publish import PublishError, publish
-from serving.registry import Champion
+from serving.scoring import ScoringError
+from serving.state import Service
 from serving.store import SQLiteStore
 from serving.store.tables import LEDGER, PUBLISHED, SCORE_SETS, SCORES
 
@@ -57,7 +60,7 @@ def test_a_model_of_other_signals_is_refused(
     facts = champion.bundle.facts | {"signals_digest": "sha256:other"}
     older = Champion("worth", "7", Bundle("latent", champion.bundle.forecaster, facts=facts))
 
-    with pytest.raises(PublishError, match="Version 7 of the model learned from other definitions"):
+    with pytest.raises(ScoringError, match="Version 7 of the model learned from other definitions"):
         _publish(store, older)
 
 
@@ -190,13 +193,16 @@ _READER = """
 import sys
 from pathlib import Path
 from serving.lists.service import preview_list
-from serving.store import SQLiteStore
+from serving.options import CompanyFacts
+from serving.state import Service
+from serving.store import open_store
 
-store, stop = SQLiteStore.open(Path(sys.argv[1])), Path(sys.argv[2])
+store, stop = open_store(sys.argv[1]), Path(sys.argv[2])
 print("ready", flush=True)
+service = Service(store, CompanyFacts(home=Path(".")))
 while not stop.exists():
-    seen = preview_list(store, limit=10_000)
-    print(seen.n_matching, f"{sum(c.clv.expected for c in seen.customers):.4f}")
+    seen = preview_list(service, limit=10_000)
+    print(seen["n_matching"], f"{sum(c['clv']['expected'] for c in seen['customers']):.4f}")
 """
 
 
@@ -204,9 +210,9 @@ def test_a_reader_sees_the_old_set_or_the_new_one_and_never_a_mix(
     store: SQLiteStore, load: Load, champion: Champion, tmp_path: Path
 ) -> None:
     def seen() -> str:
-        target_list = preview_list(store, limit=10_000)
-        total = sum(customer.clv.expected for customer in target_list.customers)
-        return f"{target_list.n_matching} {total:.4f}"
+        target_list = preview_list(Service(store, CompanyFacts(home=tmp_path)), limit=10_000)
+        total = sum(customer["clv"]["expected"] for customer in target_list["customers"])
+        return f"{target_list['n_matching']} {total:.4f}"
 
     load([(f"C{n}", day, 1.0 + n) for n in range(300) for day in (0, n % 90)])
     whole = set()
@@ -215,7 +221,8 @@ def test_a_reader_sees_the_old_set_or_the_new_one_and_never_a_mix(
         whole.add(seen())
 
     stop = tmp_path / "stop"
-    command = [sys.executable, "-c", _READER, str(store.path), str(stop)]
+    address = store.engine.url.render_as_string(hide_password=False)
+    command = [sys.executable, "-c", _READER, address, str(stop)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as reader:
         assert reader.stdout is not None
         assert reader.stdout.readline() == "ready\n"

@@ -7,7 +7,8 @@ import pytest
 from features.engines.duckdb import compute_signals
 from features.ledger import Ledger
 from models.bundle import BundleError
-from serving.registry import Champion, RegistryError, load_champion
+from serving.champion import Champion
+from serving.registry import RegistryError, load_champion
 from training.tracking import Tracking
 
 

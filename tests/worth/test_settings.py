@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from features.sources import Source
+from serving.options import ServiceOptions
 from worth.settings import Settings, SettingsError, load_settings
 
 # One value for every setting; a new one has to be added here.
@@ -20,6 +21,7 @@ _VALUES = {
     "sources": ('{"orders": {"path": "o.csv"}}', {"orders": Source(path=Path("o.csv"))}),
     "rates": ('{"USD": {"2026-01-01": 0.92}}', {"USD": {date(2026, 1, 1): 0.92}}),
     "aliases": ('{"path": "a.csv"}', Source(path=Path("a.csv"))),
+    "service": ('{"rate_limit": 7}', ServiceOptions(rate_limit=7)),
 }
 
 

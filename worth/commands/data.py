@@ -78,9 +78,12 @@ def ingest(
         time_zone=settings.time_zone,
         company=company_of(settings),
         replace=replace,
+        home=settings.home,
         report=reports.progress_on(err),
     ):
         counts = {"new in the ledger": loaded.n_new, "changed in it": loaded.n_changed}
+        if loaded.n_suppressed:
+            counts["of erased customers, left out"] = loaded.n_suppressed
         print_cleaned(loaded.source, loaded.cleaned, counts)
     out.print("Next: worth check")
 

@@ -22,7 +22,7 @@ from worth.settings import Settings, load_settings
 
 if TYPE_CHECKING:  # Importing them takes seconds, which other commands save.
     from models.value.explanation import Explainer, Factor
-    from serving.registry import Champion
+    from serving.champion import Champion
     from serving.store import Store
 
 __all__ = ["ExplanationError", "explain"]

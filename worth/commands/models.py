@@ -230,8 +230,8 @@ def _compared(
 def _scores(settings: Settings, pair: Sequence["Loaded"]) -> dict[str, Any]:
     from features.engines.duckdb import compute_signals
     from models.tier import POLICIES
-    from serving.publish import score_customers
-    from serving.registry import Champion
+    from serving.champion import Champion
+    from serving.scoring import score_customers
 
     ledger = open_store(settings).read_ledger()
     day = ledger.last_day

@@ -1,5 +1,6 @@
 """What commands have in common: their options, the consoles they print on, the company's store."""
 
+import getpass
 from collections.abc import Mapping
 from datetime import date, datetime
 from pathlib import Path
@@ -27,6 +28,7 @@ __all__ = [
     "MapOption",
     "OrdersOption",
     "PaymentsOption",
+    "acting_user",
     "company_of",
     "date_given",
     "err",
@@ -82,9 +84,20 @@ def open_store(settings: Settings, *, is_pooled: bool = False) -> "Store":
     Store
         Ready for use.
     """
-    from serving.store import SQLiteStore
+    from serving import store
 
-    return SQLiteStore.open(settings.store_path, is_pooled=is_pooled)
+    return store.open_store(settings.store_place, is_pooled=is_pooled)
+
+
+def acting_user() -> str:
+    """Name who runs the command, for the audit log.
+
+    Returns
+    -------
+    str
+        "user:" and the name by which the machine knows them.
+    """
+    return f"user:{getpass.getuser()}"
 
 
 def company_of(settings: Settings) -> Company:

@@ -1,41 +1,45 @@
-"""The service: publish scores, serve them, and let programs in."""
+"""The service: publish scores, and serve them."""
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from features.ledger import date_of, day_of
 from worth import reports
-from worth.commands.options import ConfigOption, DayOption, err, given, open_store, out
+from worth.commands.options import (
+    ConfigOption,
+    DayOption,
+    acting_user,
+    err,
+    given,
+    open_store,
+    out,
+)
 from worth.settings import load_settings
 
-__all__ = ["keys_app", "score", "serve"]
-
-keys_app = typer.Typer(help="API keys of the service.", no_args_is_help=True)
-
-
-# Spelt out here, because asking the service for them would import it for every command.
-class _Scope(StrEnum):
-    scores = "scores:read"
-    lists = "lists:read"
+__all__ = ["score", "serve"]
 
 
 def score(config: ConfigOption = None, as_of: DayOption = None) -> None:
-    """Score every customer with the champion, and publish the scores at once."""
+    """Score every customer with the champion, or the pinned version, and publish at once."""
     from serving.publish import publish
-    from serving.registry import load_champion
+    from serving.versions.scorer import scorer
 
     settings = load_settings(config)
     report = reports.progress_on(err)
     report("loading the champion")
+    store = open_store(settings)
+    chosen = scorer(store, settings.company.home, settings.mlflow_uri)
+    if chosen.is_pinned:
+        out.print(f"Version {chosen.champion.version} scores, because it is pinned: {chosen.why}")
     publication = publish(
-        open_store(settings),
-        load_champion(settings.mlflow_uri),
+        store,
+        chosen.champion,
         currency=settings.currency,
         discount_rate=settings.discount_rate,
         policy=settings.tier_policy,
         as_of=day_of(as_of.date()) if as_of else None,
+        actor=acting_user(),
         report=report,
     )
     out.print(reports.tiers_table(publication.scores, settings.currency))
@@ -49,47 +53,19 @@ def serve(
     config: ConfigOption = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="Port; 0 takes a free one.")] = None,
+    workers: Annotated[
+        int, typer.Option(help="Processes that answer; one a core.", min=1, max=64)
+    ] = 1,
 ) -> None:
-    """Serve scores and target lists over HTTP."""
+    """Serve scores, events, models and target lists over HTTP, until told to stop."""
+    from serving.assignment import Assignment
     from serving.server import run_server
 
     settings = load_settings(config, **given(host=host, port=port))
-    run_server(open_store(settings, is_pooled=True), host=settings.host, port=settings.port)
-
-
-@keys_app.command("create")
-def create_api_key(
-    scope: Annotated[list[_Scope], typer.Option(help="What the key may do. Repeatable.")],
-    config: ConfigOption = None,
-) -> None:
-    """Make an API key and show it this once."""
-    from serving.auth import create_key
-
-    key = create_key(open_store(load_settings(config)), [s.value for s in scope])
-    err.print("Keep this key; it is not shown again:", highlight=False)
-    print(key)  # noqa: T201 - alone on stdout, so that a script can take it
-
-
-@keys_app.command("list")
-def list_api_keys(config: ConfigOption = None) -> None:
-    """List the API keys by prefix, with their scopes."""
-    from serving.auth import list_keys
-
-    for key in list_keys(open_store(load_settings(config))):
-        state = f"revoked {key['revoked_at']}" if key["revoked_at"] else "in force"
-        out.print(
-            f"{key['prefix']}  {key['scopes']}  made {key['created_at']}  {state}", highlight=False
-        )
-
-
-@keys_app.command("revoke")
-def revoke_api_key(
-    prefix: Annotated[str, typer.Argument(help="The eight signs between wk_ and the secret.")],
-    config: ConfigOption = None,
-) -> None:
-    """Take an API key out of force, for good."""
-    from serving.auth import revoke_key
-
-    if not revoke_key(open_store(load_settings(config)), prefix):
-        raise typer.BadParameter(f"there is no key {prefix!r} in force; worth keys list shows all")
-    out.print(f"Key {prefix} is revoked.")
+    assignment = Assignment.of(
+        settings.store_place,
+        tracking_uri=settings.mlflow_uri,
+        company=settings.company,
+        options=settings.service,
+    )
+    run_server(assignment, host=settings.host, port=settings.port, workers=workers)

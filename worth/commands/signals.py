@@ -7,7 +7,7 @@ import tempfile
 from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import pandas as pd
 import typer
@@ -36,6 +36,9 @@ from worth.commands.options import (
     write_at_once,
 )
 from worth.settings import Settings, load_settings
+
+if TYPE_CHECKING:  # Importing it takes long, which other commands save.
+    import sqlalchemy as sa
 
 __all__ = ["signals"]
 
@@ -244,6 +247,7 @@ def _print_signals(settings: Settings, customer: str, day: int | None) -> None:
     with store.reading() as connection:
         driver: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]
         values = signals_of(driver, customer, day)
+        compared = None if values is None else _against_company(connection, customer, values)
     if values is None:
         raise SourceError(
             f"The ledger holds no purchase of customer {customer!r} by {date_of(day)}."
@@ -253,9 +257,6 @@ def _print_signals(settings: Settings, customer: str, day: int | None) -> None:
         for name, signal in CATALOGUE.items()
     ]
     out.print(reports.signals_table(f"Customer {customer} as of {date_of(day)}", rows))
-    from serving.comparison import compare
-
-    compared = compare(store, customer, values)
     if compared:
         facts = {
             name: "-" if value is None else f"{value:.2%}" if "_share" in name else f"{value:.0f}"
@@ -263,6 +264,23 @@ def _print_signals(settings: Settings, customer: str, day: int | None) -> None:
         }
         title = "Against the company as published: shares, and the scorecard from 0 to 100"
         out.print(reports.facts_table(title, facts))
+
+
+def _against_company(
+    connection: "sa.Connection", customer: str, values: dict[str, float | str | None]
+) -> dict[str, float | None] | None:
+    """Compare with the company as published; None before anything is."""
+    import sqlalchemy as sa
+
+    from serving.comparison import compare, published_company
+    from serving.published import current_scores
+
+    company = published_company(connection)
+    if company is None:
+        return None
+    score = current_scores(lambda column: column == customer)
+    expected = connection.execute(sa.select(score.c.clv_expected)).scalar()
+    return compare(company, values, expected)
 
 
 def _shown(value: float | str | None, unit: str) -> object:

@@ -39,22 +39,22 @@ def _rename(store: SQLiteStore, who: str, name: str) -> None:
 
 class TestPreview:
     @pytest.mark.parametrize(
-        ("query", "pointer"),
+        ("query", "parameter"),
         [
-            ("limit=10000000", "query/limit"),
-            ("limit=0", "query/limit"),
-            ("limit=many", "query/limit"),
-            ("min_churn=2", "query/min_churn"),
-            ("min_churn=nan", "query/min_churn"),
-            ("tier=Z", "query/tier"),
-            ("tier=A'--", "query/tier"),
+            ("limit=10000000", "limit"),
+            ("limit=0", "limit"),
+            ("limit=many", "limit"),
+            ("min_churn=2", "min_churn"),
+            ("min_churn=nan", "min_churn"),
+            ("tier=Z", "tier"),
+            ("tier=A'--", "tier"),
         ],
     )
-    def test_a_filter_out_of_range_is_422(self, ask: Ask, query: str, pointer: str) -> None:
+    def test_a_filter_out_of_range_is_422(self, ask: Ask, query: str, parameter: str) -> None:
         answer = ask(f"{_PATH}?{query}")
 
         assert answer.status_code == 422
-        assert [fault["pointer"] for fault in answer.json()["errors"]] == [pointer]
+        assert [fault["parameter"] for fault in answer.json()["errors"]] == [parameter]
 
     @pytest.mark.parametrize("accept", ["application/xml", "image/*", "text/html"])
     def test_another_media_type_is_406(self, ask: Ask, accept: str) -> None:
@@ -78,7 +78,7 @@ class TestPreview:
 
         assert set(target_list) == {
             *("as_of", "scored_at", "horizon_days", "currency", "value_basis", "model"),
-            *("n_matching", "customers"),
+            *("signals_digest", "stale", "age_hours", "n_matching", "customers"),
         }
         assert set(target_list["customers"][0]) == {
             *("customer_id", "expected_purchases", "p_alive", "churn_probability", "clv", "tier"),

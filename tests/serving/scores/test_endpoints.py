@@ -42,7 +42,7 @@ class TestScore:
         assert set(score) == {
             *("customer_id", "as_of", "scored_at", "horizon_days", "currency", "value_basis"),
             *("historic_value", "expected_purchases", "p_alive", "churn_probability"),
-            *("clv", "tier", "model"),
+            *("clv", "tier", "model", "signals_digest", "stale", "age_hours"),
         }
         assert set(score["clv"]) == {"expected", "lower", "upper"}
         assert set(score["tier"]) == {"code", "policy", "since"}

@@ -1,18 +1,16 @@
 import os
-import sqlite3
 import subprocess
 import sys
+from contextlib import closing, suppress
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
-from features.ledger import EmptyLedgerError
 from features.schema import TABLES
 from serving.store import SQLiteStore, StoreError
-from serving.store.tables import INGESTS, LEDGER, METADATA
+from serving.store.tables import LEDGER, METADATA
 
 _LINE = {
     "customer_id": "A",
@@ -23,7 +21,6 @@ _LINE = {
     "cost": None,
 }
 _LINES = pa.Table.from_pylist([_LINE], TABLES["order_lines"].arrow_schema)
-_ALL_LINES = {"lines": (sa.select(LEDGER["order_lines"]), _LINES.schema)}
 
 
 def _staging_files(store: SQLiteStore) -> list[Path]:
@@ -34,9 +31,15 @@ def _insert_line(connection: sa.Connection, **changes: object) -> None:
     connection.execute(sa.insert(LEDGER["order_lines"]).values(_LINE | changes))
 
 
-def _fail_after_inserting(connection: sa.Connection) -> None:
-    _insert_line(connection)
-    raise ZeroDivisionError
+def _fill(connection: sa.Connection) -> None:
+    connection.exec_driver_sql("PRAGMA max_page_count = 1")
+    for n in range(10_000):
+        _insert_line(connection, customer_id=f"C{n}", row_key=b"%d" % n)
+
+
+def _files_with(store: SQLiteStore, text: str) -> list[str]:
+    files = store.path.parent.glob("*")
+    return [file.name for file in files if text.encode() in file.read_bytes()]
 
 
 def _n_lines(connection: sa.Connection) -> int:
@@ -102,97 +105,81 @@ class TestOpen:
         assert sorted(file.name for file in _staging_files(store)) == sorted(others)
 
 
-class TestTransactions:
-    def test_a_reader_keeps_seeing_the_state_it_began_with(self, store: SQLiteStore) -> None:
-        with store.reading() as reader:
-            assert _n_lines(reader) == 0
-            with store.writing() as writer:
-                _insert_line(writer)
-            assert _n_lines(reader) == 0
-        with store.reading() as reader:
-            assert _n_lines(reader) == 1
+def test_a_database_error_is_said_without_the_statements_values(store: SQLiteStore) -> None:
+    with (
+        pytest.raises(StoreError, match="no such table: nowhere") as error,
+        store.reading() as c,
+    ):
+        c.execute(sa.text("SELECT * FROM nowhere WHERE customer_id = :who"), {"who": "Ms Doe"})
+    assert "Doe" not in str(error.value)
 
-    def test_a_failed_block_leaves_nothing(self, store: SQLiteStore) -> None:
-        with pytest.raises(ZeroDivisionError), store.writing() as connection:
-            _fail_after_inserting(connection)
 
-        with store.reading() as connection:
-            assert _n_lines(connection) == 0
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_no_staged_file_stays(store: SQLiteStore, is_kept: bool) -> None:
+    with suppress(ZeroDivisionError), store.staged({"lines": _LINES}):
+        assert _staging_files(store)
+        _ = 1 / is_kept
+    assert not _staging_files(store)
 
-    def test_a_database_error_is_said_without_the_statements_values(
-        self, store: SQLiteStore
+
+def test_a_pooled_store_neither_reads_nor_stages_whole_tables(store: SQLiteStore) -> None:
+    with closing(SQLiteStore.open(store.path, is_pooled=True)) as pooled:
+        with pytest.raises(TypeError, match="is_pooled=True cannot read or stage"):
+            pooled.read_ledger()
+        with pytest.raises(TypeError, match="is_pooled=True"), pooled.staged({"lines": _LINES}):
+            pass
+
+
+class TestIsWritable:
+    def test_not_while_another_writes(self, store: SQLiteStore) -> None:
+        with store.writing():
+            assert not store.is_writable()
+        assert store.is_writable()
+
+    def test_not_where_the_file_is_gone(self, store: SQLiteStore) -> None:
+        store.path.unlink()
+        assert not store.is_writable()
+
+    def test_not_where_it_is_no_store_any_more(self, store: SQLiteStore) -> None:
+        for file in store.path.parent.glob("worth.db*"):
+            file.unlink()
+        store.path.write_text("orders of 2024\n" * 100)
+        assert not store.is_writable()
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(store: SQLiteStore) -> None:
+    with (
+        pytest.raises(StoreError, match="did not answer: database or disk is full"),
+        store.writing() as c,
+    ):
+        _fill(c)
+    assert not len(store.read_ledger().order_lines)
+
+
+class TestPurge:
+    def test_an_erased_name_is_in_no_file(self, store: SQLiteStore) -> None:
+        secret = "Constance-Abernathy"
+        with store.writing() as connection:
+            for n in range(1_000):
+                _insert_line(connection, customer_id=f"C{n}", row_key=b"%d" % n)
+            _insert_line(connection, customer_id=secret, row_key=b"secret")
+        assert _files_with(store, secret)
+        with store.writing() as connection:
+            table = LEDGER["order_lines"]
+            connection.execute(sa.delete(table).where(table.c.customer_id == secret))
+
+        store.purge(["order_lines"])
+        assert not _files_with(store, secret)
+
+    def test_a_reader_that_holds_on_is_said(
+        self, store: SQLiteStore, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        with (
-            pytest.raises(StoreError, match="no such table: nowhere") as error,
-            store.reading() as c,
-        ):
-            c.execute(sa.text("SELECT * FROM nowhere WHERE customer_id = :who"), {"who": "Ms Doe"})
-        assert "Doe" not in str(error.value)
-
-
-class TestStaged:
-    def test_all_is_kept(self, store: SQLiteStore) -> None:
-        with store.staged({"lines": _LINES}) as (connection, staged):
-            rows = sa.select(*(staged["lines"].c[name] for name in _LINES.schema.names))
-            connection.execute(
-                sa.insert(LEDGER["order_lines"]).from_select(_LINES.schema.names, rows)
-            )
-
-        assert store.read_ledger().order_lines.to_pylist() == _LINES.to_pylist()
-        assert not _staging_files(store)
-
-    def test_or_nothing(self, store: SQLiteStore) -> None:
-        with pytest.raises(ZeroDivisionError), store.staged({"lines": _LINES}) as (connection, _):
-            _fail_after_inserting(connection)
-
-        assert not len(store.read_ledger().order_lines)
-        assert not _staging_files(store)
-
-    def test_the_same_store_can_stage_again_after_a_failure(self, store: SQLiteStore) -> None:
-        for _ in range(2):
-            with pytest.raises(ZeroDivisionError), store.staged({"lines": _LINES}):
-                _ = 1 / 0
-        with store.staged({"lines": _LINES}) as (connection, staged):
-            assert connection.execute(sa.select(staged["lines"].c.customer_id)).scalar() == "A"
-
-
-class TestReadTables:
-    def test_empty_tables_have_their_types(self, store: SQLiteStore) -> None:
-        tables = store.read_ledger().tables
-
-        assert {name: table.schema for name, table in tables.items()} == {
-            name: table.arrow_schema for name, table in TABLES.items()
-        }
-
-    def test_a_column_of_nulls_has_its_type(self, store: SQLiteStore) -> None:
+        monkeypatch.setattr("serving.store.sqlite._BUSY_TIMEOUT", 0.1)
+        impatient = SQLiteStore.open(store.path)
         with store.writing() as connection:
             _insert_line(connection)
-            _insert_line(connection, row_key=b"2")
-
-        lines = store.read_tables(_ALL_LINES)["lines"]
-        assert lines.schema == _LINES.schema
-        assert lines["cost"].null_count == len(lines) == 2
-
-    def test_all_come_from_one_state(self, store: SQLiteStore) -> None:
-        # Another process, because two SQLite libraries in one must not have the same file open.
-        write = "INSERT INTO ingests VALUES (1, 'x', 'x', 'x', 'x', 0, 0, 0, 0)"
-        command = f"import sqlite3; c = sqlite3.connect({str(store.path)!r}); c.execute({write!r})"
-
-        class WrittenMeanwhile(dict[str, Any]):
-            def items(self) -> Any:
-                first, second = super().items()
-                yield first
-                subprocess.run([sys.executable, "-c", f"{command}; c.commit()"], check=True)
-                yield second
-
-        statement = (sa.select(INGESTS.c.source), pa.schema([("source", pa.string())]))
-        both = store.read_tables(WrittenMeanwhile(before=statement, after=statement))
-
-        assert [len(table) for table in both.values()] == [0, 0]
-        assert sqlite3.connect(store.path).execute("SELECT COUNT(*) FROM ingests").fetchone() == (
-            1,
-        )
-
-    def test_a_store_without_orders_has_no_last_day(self, store: SQLiteStore) -> None:
-        with pytest.raises(EmptyLedgerError):
-            store.last_day()
+        with store.reading() as reader:
+            reader.execute(sa.select(LEDGER["order_lines"])).all()
+            with pytest.raises(StoreError, match=r"a reader holds on to it\. Purge again"):
+                impatient.purge(["order_lines"])
+        impatient.purge(["order_lines"])

@@ -1,0 +1,1 @@
+"""Who may do what: keys, tokens, scopes, limits. `serving.auth` is the door to them."""

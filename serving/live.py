@@ -1,0 +1,281 @@
+"""Scores of a few customers at once, by what the ledger holds of them now."""
+
+import math
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any
+
+import pandas as pd
+import sqlalchemy as sa
+
+from features.engines import postgres, sqlite
+from features.pipeline import signals_digest
+from models.tier import POLICIES, tier_by_cuts
+from serving.champion import Champion
+from serving.published import current_scores
+from serving.scores.companies import Companies, PublishedSet
+from serving.scoring import ScoringError, forecast_customer, forecast_customers
+from serving.state import Service
+from serving.store.tables import LEDGER, SET_COLUMNS
+
+__all__ = ["LiveScore", "LiveScorer", "NoScore"]
+
+_Signals = Mapping[str, Any]
+
+
+class NoScore(IntEnum):
+    """Why an event has no score; in the store it stands in the place of the score's position."""
+
+    NO_MODEL = -1
+    NOTHING_PUBLISHED = -2
+    OPTED_OUT = -3
+    NO_PURCHASE = -4
+    OTHER_SIGNALS = -5
+    ERASED = -6
+
+    @property
+    def is_for_now(self) -> bool:
+        """Whether a score is owed, and made once it can be."""
+        return self in {NoScore.NO_MODEL, NoScore.NOTHING_PUBLISHED, NoScore.OTHER_SIGNALS}
+
+    @property
+    def words(self) -> str:
+        """What to tell people."""
+        return _WORDS[self]
+
+
+_WORDS: Mapping[NoScore, str] = {
+    NoScore.NO_MODEL: "No model is loaded, so the customer is scored once there is one.",
+    NoScore.NOTHING_PUBLISHED: "No scores have been published yet; 'worth score' publishes them.",
+    NoScore.OPTED_OUT: "The customer opted out of profiling and is not scored.",
+    NoScore.NO_PURCHASE: "No purchase of the customer is known, so there is nothing to go by.",
+    NoScore.OTHER_SIGNALS: "The model learned from other definitions of the signals than this "
+    "program computes; 'worth train' makes one that fits.",
+    NoScore.ERASED: "The customer was erased.",
+}
+
+
+@dataclass(frozen=True)
+class LiveScore:
+    """A score that an event made.
+
+    Parameters
+    ----------
+    row : dict
+        The columns of the tables `live_scores` and `score_changes`.
+    shadow : dict, optional
+        The row of `shadow_scores`, where a challenger is scored beside the champion.
+    """
+
+    row: dict[str, Any]
+    shadow: dict[str, Any] | None = None
+
+
+class LiveScorer:
+    """Scores a few customers by what the ledger holds of them now.
+
+    Parameters
+    ----------
+    service : Service
+        Store, company and models.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._companies = Companies()
+
+    def score(
+        self, connection: sa.Connection, positions: Mapping[str, int]
+    ) -> dict[str, LiveScore | NoScore]:
+        """Score customers.
+
+        Parameters
+        ----------
+        connection : sqlalchemy.Connection
+            Of the store's `reading`.
+        positions : mapping of str to int
+            By customer, the position of the last event that the ledger holds of them.
+
+        Returns
+        -------
+        dict of str to LiveScore or NoScore
+            By customer: the score, or why there is none.
+        """
+        champion = self._service.models.champion
+        if champion is None:
+            return dict.fromkeys(positions, NoScore.NO_MODEL)
+        # Currency, discount and policy are the set's, so that both can be held against each other.
+        published = self._companies.published(connection)
+        if published is None:
+            return dict.fromkeys(positions, NoScore.NOTHING_PUBLISHED)
+        opted_out = _opted_out(connection, positions)
+        found: dict[str, LiveScore | NoScore] = dict.fromkeys(opted_out, NoScore.OPTED_OUT)
+        asked = sorted(positions.keys() - opted_out)
+        days = _days_of(connection, asked, published.facts.as_of, self._service.today())
+        signals = self._signals(connection, days)
+        found |= {who: NoScore.NO_PURCHASE for who in asked if who not in signals}
+        try:
+            forecasts = _forecasts(signals, champion, published.facts.discount_rate)
+        except ScoringError:
+            return found | dict.fromkeys(signals, NoScore.OTHER_SIGNALS)
+        tiers = _tiers(connection, published, signals, forecasts, days)
+        made = self._facts_of_scores(published, champion)
+        shadows = self._shadows(signals, forecasts, champion, made)
+        for who, forecast in forecasts.items():
+            row = {"customer_id": who, "position": positions[who], **made, "as_of": days[who]}
+            found[who] = LiveScore(row | forecast | tiers[who], shadows.get(who))
+        return found
+
+    def _signals(self, connection: sa.Connection, days: Mapping[str, int]) -> dict[str, _Signals]:
+        driver = self._service.store.driver(connection)
+        engine = sqlite if connection.dialect.name == "sqlite" else postgres
+        by_day: dict[int, list[str]] = {}
+        for who, day in days.items():
+            by_day.setdefault(day, []).append(who)
+        found: dict[str, _Signals] = {}
+        for day, customers in by_day.items():
+            if len(customers) == 1:
+                values = engine.signals_of(driver, customers[0], day)
+                found |= {} if values is None else {customers[0]: values}
+            else:
+                found |= engine.signals_of_many(driver, customers, day)
+        return found
+
+    def _facts_of_scores(self, published: PublishedSet, champion: Champion) -> dict[str, Any]:
+        known = champion.bundle.facts
+        made = {
+            "scored_at": self._service.now(),
+            "horizon_days": known["horizon_days"],
+            "currency": published.facts.currency,
+            "value_basis": known["value_basis"],
+            "discount_rate": published.facts.discount_rate,
+            "policy": published.facts.policy,
+            "model_name": champion.name,
+            "model_version": champion.version,
+            "model_digest": champion.digest,
+            "signals_digest": signals_digest(),
+        }
+        assert made.keys() | {"as_of"} == set(SET_COLUMNS)
+        return made
+
+    def _shadows(
+        self,
+        signals: Mapping[str, _Signals],
+        forecasts: Mapping[str, Mapping[str, Any]],
+        champion: Champion,
+        made: Mapping[str, Any],
+    ) -> dict[str, dict[str, Any]]:
+        shadow = self._service.models.shadow
+        if shadow is None:
+            return {}
+        try:
+            others = _forecasts(signals, shadow, made["discount_rate"])
+        except (
+            ScoringError
+        ):  # Whoever set it as a shadow is told so where its differences are read.
+            return {}
+        return {
+            who: {
+                "customer_id": who,
+                "scored_at": made["scored_at"],
+                "champion_version": champion.version,
+                "challenger_version": shadow.version,
+                "champion_clv": forecasts[who]["clv_expected"],
+                "challenger_clv": other["clv_expected"],
+                "champion_churn": forecasts[who]["churn_probability"],
+                "challenger_churn": other["churn_probability"],
+            }
+            for who, other in others.items()
+        }
+
+
+_CUSTOMERS: sa.BindParameter[Any] = sa.bindparam("customers", expanding=True)
+_OPTED_OUT = sa.select(LEDGER["customers"].c.customer_id).where(
+    LEDGER["customers"].c.customer_id.in_(_CUSTOMERS),
+    LEDGER["customers"].c.profiling_opt_out == 1,
+)
+_NEWEST_DAYS = sa.union_all(
+    *(
+        sa.select(table.c.customer_id, sa.func.max(table.c.day).label("day"))
+        .where(
+            table.c.customer_id.in_(_CUSTOMERS),
+            table.c.day > sa.bindparam("published"),
+            table.c.day <= sa.bindparam("today"),
+        )
+        .group_by(table.c.customer_id)
+        for table in LEDGER.values()
+        if "day" in table.c
+    )
+)
+_SCORES = current_scores(lambda column: column.in_(_CUSTOMERS))
+_TIERS_BEFORE = sa.select(_SCORES.c.customer_id, _SCORES.c.tier, _SCORES.c.tier_since).where(
+    _SCORES.c.policy == sa.bindparam("policy")
+)
+
+
+def _opted_out(connection: sa.Connection, customers: Iterable[str]) -> set[str]:
+    return set(connection.scalars(_OPTED_OUT, {"customers": list(customers)}))
+
+
+def _days_of(
+    connection: sa.Connection, customers: Collection[str], published: int, today: int
+) -> dict[str, int]:
+    """Find the day as of which to score: that of the set, or of what came in since."""
+    values = {"customers": list(customers), "published": published, "today": today}
+    days = dict.fromkeys(customers, published)
+    for row in connection.execute(_NEWEST_DAYS, values):
+        days[row.customer_id] = max(days[row.customer_id], row.day)
+    return days
+
+
+def _tiers(
+    connection: sa.Connection,
+    published: PublishedSet,
+    signals: Mapping[str, _Signals],
+    forecasts: Mapping[str, Mapping[str, Any]],
+    days: Mapping[str, int],
+) -> dict[str, dict[str, Any]]:
+    """Put customers into tiers by the set's cuts; a tier that stays keeps the day it began."""
+    policy, cuts = POLICIES[published.facts.policy], published.company.tier_cuts
+    before = _tiers_before(connection, signals, policy.name)
+    tiers = {}
+    for who, forecast in forecasts.items():
+        former, since = before.get(who, ("C", days[who]))
+        goes_by = (
+            forecast["clv_expected"]
+            if policy.value_column == "expected_value"
+            else signals[who][policy.value_column]
+        )
+        tier = former if cuts is None else tier_by_cuts(goes_by, cuts)
+        is_same = who in before and tier == former and since <= days[who]
+        tiers[who] = {"tier": tier, "tier_since": since if is_same else days[who]}
+    return tiers
+
+
+def _tiers_before(
+    connection: sa.Connection, customers: Iterable[str], policy: str
+) -> dict[str, tuple[str, int]]:
+    rows = connection.execute(_TIERS_BEFORE, {"customers": list(customers), "policy": policy})
+    return {row.customer_id: (row.tier, row.tier_since) for row in rows}
+
+
+def _forecasts(
+    signals: Mapping[str, _Signals], champion: Champion, discount_rate: float
+) -> dict[str, dict[str, Any]]:
+    if not signals:
+        return {}
+    if len(signals) == 1:
+        ((who, values),) = signals.items()
+        rows: dict[Any, Any] = {
+            who: forecast_customer(values, champion, discount_rate=discount_rate)
+        }
+    else:
+        frame = pd.DataFrame(list(signals.values()), index=list(signals))
+        scored = forecast_customers(frame, champion, discount_rate=discount_rate)
+        rows = dict(zip(scored.index, scored.to_dict("records"), strict=True))
+    return {who: {name: _plain(value) for name, value in row.items()} for who, row in rows.items()}
+
+
+def _plain(value: Any) -> Any:
+    return None if value is None or math.isnan(value) else value

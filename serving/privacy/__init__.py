@@ -1,0 +1,1 @@
+"""People's rights: to be forgotten, and to see what is held about them."""
