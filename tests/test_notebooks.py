@@ -9,7 +9,10 @@ _NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 
 
 @pytest.mark.parametrize("notebook", sorted(_NOTEBOOKS.glob("[0-9]*.py")), ids=lambda p: p.stem)
-def test_a_notebook_runs_from_top_to_bottom(notebook: Path, tmp_path: Path) -> None:
+def test_a_notebook_runs_from_top_to_bottom(
+    notebook: Path, scored_home: Path, tmp_path: Path
+) -> None:
+    scored_home.rename(tmp_path / "demo")  # Where the demo's state is looked for.
     environment = os.environ | {"WORTH_HOME": str(tmp_path), "MPLBACKEND": "Agg"}
     ran = subprocess.run(
         [sys.executable, str(notebook)],
