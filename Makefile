@@ -32,6 +32,8 @@ bench: bench-accuracy
 	@$(BIN)/python -m benchmarks.fitting
 	@$(BIN)/python -m benchmarks.training
 	@$(BIN)/python -m benchmarks.explaining
+	@$(BIN)/python -m benchmarks.events
+	@$(BIN)/python -m benchmarks.service
 	@$(BIN)/python -m benchmarks.speed
 
 bench-accuracy: setup-dev

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["NoServerError", "postgres_server"]
+__all__ = ["NoServerError", "postgres_server", "restart_server"]
 
 
 class NoServerError(RuntimeError):
@@ -43,6 +43,25 @@ def postgres_server() -> Iterator[str]:
             yield f"postgresql://worth@/postgres?host={folder}"
         finally:
             _run(folder, user, "pg_ctl", "-m", "immediate", "stop")
+
+
+def restart_server(url: str, *, mode: str) -> None:
+    """Stop a server of `postgres_server` and start it anew.
+
+    Parameters
+    ----------
+    url : str
+        Its address.
+    mode : {"fast", "immediate"}
+        Whether it ends its connections and writes what it holds, or dies as if killed.
+
+    Raises
+    ------
+    NoServerError
+        If it does not start again.
+    """
+    folder = Path(url.rpartition("?host=")[2])
+    _run(folder, _server_user(), "pg_ctl", "-m", mode, "-l", str(folder / "log"), "-w", "restart")
 
 
 def _run(folder: Path, user: str | None, program: str, *arguments: str) -> None:

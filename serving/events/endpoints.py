@@ -14,7 +14,7 @@ from serving.events.body import REQUEST_BODY
 from serving.events.intake import Intake
 from serving.events.reading import check_events, read_json, read_lines
 from serving.idempotency import IdempotentRoute, heed_key, speaks_of
-from serving.privacy.pseudonym import Pseudonyms
+from serving.privacy.suppression import pseudonyms_of
 from serving.state import service_of
 
 __all__ = ["router"]
@@ -75,7 +75,8 @@ async def post_events(request: Request) -> Response:
         check_events(events, service_of(request))
         answers, n_repeated = intake.take(events)
         if "idempotency-key" in request.headers:
-            pseudonyms = Pseudonyms.kept_in(service_of(request).company.home)
+            service = service_of(request)
+            pseudonyms = pseudonyms_of(service.store, service.company.home)
             speaks_of(request, {pseudonyms.of(event.customer_id) for event in events})
         headers = {"Worth-Repeated": str(n_repeated), "Cache-Control": "private, no-store"}
         return Response(orjson.dumps(answers), media_type=_JSON, headers=headers)

@@ -8,8 +8,7 @@ from serving.scores.schemas import Interval, Score, Scorecard, nothing_required
 
 __all__ = ["BatchWanted", "CustomerId", "ScoresFound"]
 
-# PostgreSQL cannot be asked for a NUL.
-CustomerId = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\u0000]*$")]
+CustomerId = Annotated[str, Field(min_length=1, max_length=200)]
 
 _Field = Literal[
     "as_of",

@@ -13,8 +13,6 @@ from worth_client import ServiceAwayError, WorthClient, WorthError, answers, mod
 
 # Operations for those who keep the service up, not for its clients.
 _NOT_FOR_CLIENTS = {"tell_health", "tell_readiness", "tell_metrics"}
-# Where two schemas of the service share a short name, or are inlined here.
-_OTHER_NAMES = {"ScoreChange": "Change", "ModelChange": "Change"}
 
 
 class _InProcess(httpx.BaseTransport):
@@ -56,8 +54,15 @@ def _problem(status: int, **headers: str) -> httpx.Response:
     return httpx.Response(status, json=content, headers=kind | headers)
 
 
-def test_every_operation_is_a_method(store: SQLiteStore) -> None:
-    paths = create_app(store).openapi()["paths"].values()
+@pytest.fixture(scope="module")
+def described(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What the service says of itself."""
+    store = SQLiteStore.open(tmp_path_factory.mktemp("described") / "worth.db")
+    return create_app(store).openapi()
+
+
+def test_every_operation_is_a_method(described: dict[str, Any]) -> None:
+    paths = described["paths"].values()
     operations = {operation["operationId"] for path in paths for operation in path.values()}
     assert operations - _NOT_FOR_CLIENTS == {
         name for name in vars(WorthClient) if not name.startswith("_") and name != "close"
@@ -65,8 +70,10 @@ def test_every_operation_is_a_method(store: SQLiteStore) -> None:
 
 
 @pytest.mark.parametrize("name", [*answers.__all__, *model_answers.__all__])
-def test_every_answer_has_the_fields_the_service_describes(store: SQLiteStore, name: str) -> None:
-    schemas = create_app(store).openapi()["components"]["schemas"]
+def test_every_answer_has_the_fields_the_service_describes(
+    described: dict[str, Any], name: str
+) -> None:
+    schemas = described["components"]["schemas"]
     module = answers if name in answers.__all__ else model_answers
     assert vars(module)[name].__annotations__.keys() == schemas[name]["properties"].keys()
 
