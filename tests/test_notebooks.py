@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from serving.store import open_store
+from serving.versions.scorer import scorer
+
 _NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 
 
@@ -12,7 +15,12 @@ _NOTEBOOKS = Path(__file__).parents[1] / "notebooks"
 def test_a_notebook_runs_from_top_to_bottom(
     notebook: Path, scored_home: Path, tmp_path: Path
 ) -> None:
-    scored_home.rename(tmp_path / "demo")  # Where the demo's state is looked for.
+    home = scored_home.rename(tmp_path / "demo")  # Where the demo's state is looked for.
+    store = open_store(home / "worth.db")
+    scorer(
+        store, home, f"sqlite:///{home / 'mlflow.db'}"
+    )  # It keeps the model, as `worth score` does.
+    store.close()
     environment = os.environ | {"WORTH_HOME": str(tmp_path), "MPLBACKEND": "Agg"}
     ran = subprocess.run(
         [sys.executable, str(notebook)],

@@ -2,6 +2,7 @@ from datetime import date
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from features.sources import Source
 from serving.options import ServiceOptions
@@ -16,6 +17,7 @@ _VALUES = {
     "discount_rate": ("0.2", 0.2),
     "tier_policy": ("pareto", "pareto"),
     "tracking_uri": ("http://mlflow:5000", "http://mlflow:5000"),
+    "store_url": ("postgresql://h/db", SecretStr("postgresql://h/db")),
     "host": ("0.0.0.0", "0.0.0.0"),
     "port": ("0", 0),
     "sources": ('{"orders": {"path": "o.csv"}}', {"orders": Source(path=Path("o.csv"))}),
