@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from serving.events.ledger import write_ledger
 from serving.events.publishing import is_newer
 from serving.events.schemas import CustomerChange, Event
-from serving.events.suppressed import suppressed_among
+from serving.privacy.suppression import suppressed_among
 from serving.state import Service
 from serving.store.tables import EVENTS, UNSCORED
 from serving.store.upsert import upsert

@@ -1,6 +1,7 @@
 """Erased customers stay out: what is loaded or sent of them again is left aside."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,15 @@ from serving.privacy.pseudonym import Pseudonyms
 from serving.store import Store
 from serving.store.tables import SUPPRESSED
 
-__all__ = ["Suppression", "erased_subjects", "hold_erasures", "pseudonyms_of"]
+__all__ = [
+    "Suppression",
+    "erased_subjects",
+    "hold_erasures",
+    "pseudonyms_of",
+    "suppressed_among",
+]
+
+_IS_ANYONE = sa.select(sa.exists().where(SUPPRESSED.c.subject.is_not(None)))
 
 
 def hold_erasures(store: Store, connection: sa.Connection) -> frozenset[str]:
@@ -74,8 +83,40 @@ def pseudonyms_of(store: Store, home: Path) -> Pseudonyms:
         If somebody was erased and the key is gone: under another they would come back.
     """
     with store.reading() as connection:
-        is_anyone = connection.execute(sa.select(SUPPRESSED.c.subject).limit(1)).scalar()
-    return Pseudonyms.kept_in(home, may_be_new=is_anyone is None)
+        is_anyone = connection.execute(_IS_ANYONE).scalar()
+    return Pseudonyms.kept_in(home, may_be_new=not is_anyone)
+
+
+def suppressed_among(
+    connection: sa.Connection, home: Path, customer_ids: Iterable[str]
+) -> frozenset[str]:
+    """Find the customers who were erased.
+
+    Parameters
+    ----------
+    connection : sqlalchemy.Connection
+        To the store.
+    home : Path
+        The folder that holds the key of pseudonyms.
+    customer_ids : iterable of str
+        Who may be.
+
+    Returns
+    -------
+    frozenset of str
+        Those who were.
+
+    Raises
+    ------
+    PseudonymKeyError
+        If somebody was erased and the key is gone: nobody can be told from them then.
+    """
+    if not connection.execute(_IS_ANYONE).scalar():
+        return frozenset()
+    pseudonyms = Pseudonyms.kept_in(home, may_be_new=False)
+    by_subject = {pseudonyms.of(customer): customer for customer in customer_ids}
+    found = sa.select(SUPPRESSED.c.subject).where(SUPPRESSED.c.subject.in_(list(by_subject)))
+    return frozenset(by_subject[subject] for subject in connection.scalars(found))
 
 
 @dataclass(frozen=True)
