@@ -9,13 +9,13 @@ from typing import Any
 import pandas as pd
 import sqlalchemy as sa
 
-from features.engines import postgres, sqlite
 from features.pipeline import signals_digest
 from models.tier import POLICIES, tier_by_cuts
 from serving.champion import Champion
 from serving.published import current_scores
 from serving.scores.companies import Companies, PublishedSet
 from serving.scoring import ScoringError, forecast_customer, forecast_customers
+from serving.signals.computing import signals_in_store, signals_of_some
 from serving.state import Service
 from serving.store.tables import LEDGER, SET_COLUMNS
 
@@ -128,18 +128,17 @@ class LiveScorer:
         return found
 
     def _signals(self, connection: sa.Connection, days: Mapping[str, int]) -> dict[str, _Signals]:
-        driver = self._service.store.driver(connection)
-        engine = sqlite if connection.dialect.name == "sqlite" else postgres
+        store = self._service.store
         by_day: dict[int, list[str]] = {}
         for who, day in days.items():
             by_day.setdefault(day, []).append(who)
         found: dict[str, _Signals] = {}
         for day, customers in by_day.items():
             if len(customers) == 1:
-                values = engine.signals_of(driver, customers[0], day)
+                values = signals_in_store(store, connection, customers[0], day)
                 found |= {} if values is None else {customers[0]: values}
             else:
-                found |= engine.signals_of_many(driver, customers, day)
+                found |= signals_of_some(store, connection, customers, day)
         return found
 
     def _facts_of_scores(self, published: PublishedSet, champion: Champion) -> dict[str, Any]:

@@ -14,7 +14,14 @@ from features.schema import TABLES, Table
 from serving.store import Store
 from serving.store.tables import LEDGER
 
-__all__ = ["Rows", "SignalValues", "ledger_in_memory", "rows_in_store", "signals_in_store"]
+__all__ = [
+    "Rows",
+    "SignalValues",
+    "ledger_in_memory",
+    "rows_in_store",
+    "signals_in_store",
+    "signals_of_some",
+]
 
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]
 """Rows of the ledger's tables by the table's name; a column that a row lacks is null."""
@@ -56,6 +63,33 @@ def signals_in_store(
     if connection.dialect.name == "sqlite":
         return sqlite.signals_of(driver, customer_id, as_of)
     return postgres.signals_of(driver, customer_id, as_of)
+
+
+def signals_of_some(
+    store: Store, connection: sa.Connection, customer_ids: Sequence[str], as_of: int
+) -> dict[str, SignalValues]:
+    """Compute the signals of some customers of the store at once.
+
+    Parameters
+    ----------
+    store : Store
+        With the ledger.
+    connection : sqlalchemy.Connection
+        Of its `reading` or `writing`.
+    customer_ids : sequence of str
+        Who.
+    as_of : int
+        The last day known, inclusive, in days since 1970-01-01.
+
+    Returns
+    -------
+    dict of str to dict of str to float, str or None
+        Of those with a purchase, by customer and by the signals' names.
+    """
+    driver = store.driver(connection)
+    if connection.dialect.name == "sqlite":
+        return sqlite.signals_of_many(driver, customer_ids, as_of)
+    return postgres.signals_of_many(driver, customer_ids, as_of)
 
 
 def rows_in_store(connection: sa.Connection, customer_id: str) -> dict[str, list[dict[str, Any]]]:

@@ -127,15 +127,25 @@ def keep_folder(home: Path, source: Path) -> str:
     digest = str(json.loads((source / _MANIFEST).read_bytes())["digest"])
     folder = bundle_folder(home, digest)
     folder.parent.mkdir(parents=True, exist_ok=True)
+    if _is_whole(folder):
+        return digest
     partial = folder.with_name(f".{folder.name}.{secrets.token_hex(8)}")
     try:
         shutil.copytree(source, partial)
-        # One that is there may be broken; a reader of it is told so, and looks again.
+        # One that is there is broken; a reader of it is told so, and looks again.
         shutil.rmtree(folder, ignore_errors=True)
         os.replace(partial, folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return digest
+
+
+def _is_whole(folder: Path) -> bool:
+    try:
+        Bundle.load(folder)
+    except BundleError:
+        return False
+    return True
 
 
 def find_bundle(home: Path, digest: str) -> Bundle | None:
