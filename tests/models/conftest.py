@@ -7,18 +7,33 @@ import numpy as np
 import pandas as pd
 import pytest
 
-CDNOW = "datasets/cdnow_customers_summary_with_transactions.csv"
+
+def _data_of_lifetimes() -> Path:
+    """Find it without an import: lifetimes warns then, and its datasets need pkg_resources."""
+    package = find_spec("lifetimes")
+    assert package is not None
+    assert package.origin is not None
+    return Path(package.origin).parent / "datasets"
+
+
+_CDNOW = _data_of_lifetimes()
 
 
 @pytest.fixture(scope="session")
 def cdnow() -> pd.DataFrame:
     """The 2,357 customers of the BG/NBD paper, time in weeks."""
     names = {"x": "frequency", "t_x": "recency", "zbar": "monetary_value"}
-    # Found without an import: lifetimes warns when imported, and its datasets need pkg_resources.
-    package = find_spec("lifetimes")
-    assert package is not None
-    assert package.origin is not None
-    return pd.read_csv(Path(package.origin).parent / CDNOW, index_col="ID").rename(columns=names)
+    summary = _CDNOW / "cdnow_customers_summary_with_transactions.csv"
+    return pd.read_csv(summary, index_col="ID").rename(columns=names)
+
+
+@pytest.fixture(scope="session")
+def cdnow_days() -> pd.DataFrame:
+    """Their days with a purchase to the end of June 1998, in days since 1970-01-01."""
+    lines = pd.read_csv(_CDNOW / "CDNOW_sample.txt", sep=r"\s+", header=None, usecols=[1, 2])
+    day = pd.to_datetime(lines[2].astype("str"), format="%Y%m%d") - pd.Timestamp(0)
+    days = pd.DataFrame({"customer_id": lines[1], "day": day.dt.days})
+    return days.drop_duplicates()
 
 
 @pytest.fixture(scope="session")

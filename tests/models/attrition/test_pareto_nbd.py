@@ -75,6 +75,20 @@ def test_expectation_of_a_new_customer(model_of: ModelOf) -> None:
     np.testing.assert_allclose(manual.expected_purchases_new(np.arange(10.0)), known, atol=5e-9)
 
 
+def test_tracking_of_the_walkthrough(fitted: ParetoNBDModel, cdnow_days: pd.DataFrame) -> None:
+    """Weeks 20 to 25 of BTYD's walkthrough, in all and by the week; the actual a day less."""
+    start = cdnow_days["day"].min()
+    first_days = cdnow_days.groupby("customer_id")["day"].min()
+    ends = start + 7 * np.arange(19, 26)
+    ages = np.maximum(ends[:, None] - first_days.to_numpy(), 0) / 7
+    expected = fitted.expected_purchases_new(ages.ravel()).reshape(ages.shape).sum(axis=1)
+    assert expected[1:].round().tolist() == [1309, 1385, 1460, 1533, 1604, 1674]
+    weekly = [78.31, 76.42, 74.65, 72.98, 71.41, 69.93]
+    np.testing.assert_allclose(np.diff(expected), weekly, atol=0.01)
+    actual = [(cdnow_days["day"] < end).sum() - (first_days < end).sum() for end in ends[1:]]
+    assert actual == [1359, 1414, 1484, 1517, 1573, 1672]
+
+
 def test_many_purchases_overflow_nothing(model_of: ModelOf, histories: Histories) -> None:
     """Histories that broke other implementations (CLVTools, lifetimes)."""
     model = model_of(ParetoNBDModel, r=0.5143, alpha=2.8845, s=0.2856, beta=14.1087)
