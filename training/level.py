@@ -18,6 +18,9 @@ _FEWEST_AGREEING = 3
 # Totals of single windows are off by as much, as a root mean square over seventeen of them
 # (`python -m benchmarks.portfolio`).
 _USUAL_ERROR = 0.12
+# Errors of the same season of two years differ from each other by as much, as the standard deviation
+# of one, over ten windows of the same benchmark that have such a season behind them.
+_SEASON_ERROR = 0.06
 # For a ledger of which nothing is known: the usual peers are off by as much (ORACLES, section 5).
 _UNKNOWN_ERROR = 0.3
 # Where returns all but cancel the sales a total has no order of magnitude, and e^710 no float.
@@ -56,7 +59,7 @@ def level_factors(tournament: Tournament) -> dict[str, float]:
     """Choose the factors that level value and purchases.
 
     Where windows of the same season lie behind, the mean of their errors, drawn towards none by how
-    large errors without a season are (positive-part James-Stein [1]_). Else an error counts only as
+    much they usually differ from year to year (positive-part James-Stein [1]_). Else an error counts only as
     far as the last days agree on its direction: what one window had too little and the next too
     much is no matter of level. A window shorter than the horizon says nothing of the horizon's.
 
@@ -88,7 +91,7 @@ def _correction(tournament: Tournament, question: str, outcome: str) -> float:
     seasonal = [error for origin, error in errors if tournament.plan.is_same_season(origin)]
     if seasonal:
         mean = sum(seasonal) / len(seasonal)
-        noise = _USUAL_ERROR**2 / len(seasonal)
+        noise = _SEASON_ERROR**2 / len(seasonal)
         correction = mean * max(0.0, 1.0 - noise / max(mean * mean, 1e-12))
     else:
         correction = _agreed([error for _, error in errors])

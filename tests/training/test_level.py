@@ -47,9 +47,13 @@ def test_one_or_two_days_alone_move_nothing(tournament_of: TournamentOf) -> None
 
 def test_the_same_season_counts_and_the_last_days_do_not(tournament_of: TournamentOf) -> None:
     factor = _value_factor(tournament_of((90, 0.6), (365, 1.5), (730, 1.5)))
-    assert 1.3 < factor < 1.5
-    assert _value_factor(tournament_of((90, 0.6), (365, 1.5))) < factor
-    assert _value_factor(tournament_of((90, 0.6), (365, 1.01))) == pytest.approx(1.0, abs=0.01)
+    assert 1.45 < factor < 1.5
+    assert 1.45 < _value_factor(tournament_of((90, 0.6), (365, 1.5))) < factor
+
+
+def test_what_seasons_usually_differ_by_moves_nothing(tournament_of: TournamentOf) -> None:
+    assert _value_factor(tournament_of((90, 0.6), (365, 1.05))) == 1.0
+    assert _value_factor(tournament_of((90, 0.6), (365, 1.05), (730, 0.97))) == 1.0
 
 
 def test_nothing_moves_by_more_than_a_factor_of_two(tournament_of: TournamentOf) -> None:
