@@ -1,16 +1,18 @@
 """The same twenty signals by Worth's SQL and by straightforward pandas: one process each.
 
+Worth writes them into a file and reads them back, pandas only holds them.
+
 `python -m benchmarks.twenty_signals worth|pandas|compare FOLDER`; `compare` holds one against the
 other.
 """
 
 import sys
+import tempfile
 from pathlib import Path
 
-import duckdb
 import pandas as pd
 
-from features.pipeline import signals_statement
+from features.engines.duckdb import write_signals
 
 TWENTY = [
     "frequency", "recency", "T", "monetary_value", "days_since_last_purchase", "n_purchase_days",
@@ -22,13 +24,10 @@ TWENTY = [
 
 def by_worth(folder: Path) -> pd.DataFrame:
     """Compute them with DuckDB; what is not asked for is not computed."""
-    with duckdb.connect() as connection:
-        for name in ("order_lines", "invoices", "payments", "interactions", "customers"):
-            connection.read_parquet(str(folder / f"{name}.parquet")).create_view(name)
-        as_of = connection.sql("SELECT MAX(day) FROM order_lines").fetchall()[0][0]
-        columns = ", ".join(f'"{name}"' for name in TWENTY)
-        statement = f"SELECT customer_id, {columns} FROM ({signals_statement('duckdb')})"
-        return connection.execute(statement, {"as_of": as_of}).df().set_index("customer_id")
+    with tempfile.TemporaryDirectory(prefix="worth-bench-") as name:
+        file = Path(name) / "signals.parquet"
+        write_signals(folder, file, names=TWENTY)
+        return pd.read_parquet(file).set_index("customer_id")
 
 
 def by_pandas(folder: Path) -> pd.DataFrame:

@@ -5,7 +5,7 @@ table up to `:as_of`, and nothing that was learnt later. So no signal can see th
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
 from typing import Literal
@@ -14,11 +14,13 @@ import sqlglot
 from sqlglot import exp
 
 from features.schema import TABLES, Column, Table
-from features.signals.catalogue import FAMILIES
+from features.signals.catalogue import CATALOGUE, FAMILIES
+from features.signals.signal import Family
 
 __all__ = [
     "DIALECTS",
     "Dialect",
+    "known_rows_statement",
     "known_statement",
     "mix_statement",
     "outcomes_statement",
@@ -46,16 +48,20 @@ DIALECTS: tuple[Dialect, ...] = ("duckdb", "sqlite", "postgres", "spark", "snowf
 def signals_statement(
     dialect: Dialect,
     *,
+    names: tuple[str, ...] | None = None,
     one_customer: bool = False,
     some_customers: bool = False,
     pretty: bool = False,
 ) -> str:
-    """Write the statement that computes all signals.
+    """Write the statement that computes the signals.
 
     Parameters
     ----------
     dialect : str
         Whose SQL to write.
+    names : tuple of str, optional
+        The signals to compute, in the order of the catalogue whatever theirs; all where not given.
+        What they do not need is left out of the text.
     one_customer : bool, default False
         Whether to compute the signals of `:customer_id` alone, by the very same text.
     some_customers : bool, default False
@@ -70,17 +76,27 @@ def signals_statement(
         SQL with the parameter `as_of` (days since 1970-01-01) and, for one customer,
         `customer_id`, for some `customers`, marked as the dialect marks parameters.
 
+    Raises
+    ------
+    KeyError
+        If there is no signal of a name.
+
     Examples
     --------
     >>> ":customer_id" in signals_statement("sqlite", one_customer=True)
     True
+    >>> "known_invoices" in signals_statement("duckdb", names=("frequency", "revenue"))
+    False
     """
     leading, *others = FAMILIES
-    statement = exp.select(f"{leading}.*").from_(_parse(leading).subquery(leading, copy=False))
+    parts = {family: _part(family, names) for family in FAMILIES}
+    statement = exp.select(f"{leading}.*").from_(parts[leading].subquery(leading, copy=False))
     for family in others:
-        part = _parse(family)
-        names = [name for name in part.named_selects if name != "customer_id"]
-        statement.select(*(exp.column(name, table=family) for name in names), copy=False)
+        part = parts[family]
+        columns = [name for name in part.named_selects if name != "customer_id"]
+        if not columns:
+            continue
+        statement.select(*(exp.column(name, table=family) for name in columns), copy=False)
         statement.join(
             part.subquery(family, copy=False),
             on=f"{family}.customer_id = {leading}.customer_id",
@@ -142,6 +158,28 @@ def signals_digest() -> str:
     return f"sha256:{hashlib.sha256(signals_statement('duckdb').encode()).hexdigest()}"
 
 
+@cache
+def known_rows_statement(dialect: Dialect, table: str) -> str:
+    """Write the statement that reads the rows of which some customers' signals are made.
+
+    Parameters
+    ----------
+    dialect : str
+        Of a store.
+    table : str
+        A canonical table.
+
+    Returns
+    -------
+    str
+        SQL with the parameters `as_of` and `customers`, as `signals_statement` has them. It gives
+        the columns that any signal reads, named as in the table.
+    """
+    families = [_parse(name) for name in (*FAMILIES, *_SHARED.values())]
+    rows = _known(TABLES[table], _columns_of(families), _ASKED)
+    return _with_asked(rows, dialect).sql(dialect=dialect)
+
+
 def known_statement(
     statement: exp.Select,
     dialect: Dialect,
@@ -177,7 +215,7 @@ def known_statement(
         if name in read:
             read |= _tables_of(shared[name])
     parts = {name: part for name, part in shared.items() if name in read}
-    wanted = {c.name for part in (statement, *parts.values()) for c in part.find_all(exp.Column)}
+    wanted = _columns_of((statement, *parts.values()))
     # An engine must not copy a table before it knows which columns and rows are wanted of it; only
     # PostgreSQL finds the rows of one customer, or of some, faster in a copy.
     is_few = one_customer or some_customers
@@ -185,8 +223,7 @@ def known_statement(
     whose = "customer_id = :customer_id" if one_customer else _ASKED if some_customers else None
     own = statement.args.pop("with_", None)
     if some_customers:
-        asked = sqlglot.parse_one(_ASKED_CUSTOMERS[dialect], dialect=dialect)
-        statement.with_("asked_customers", as_=asked, materialized=True, copy=False)
+        _with_asked(statement, dialect)
     for name, table in TABLES.items():
         if f"known_{name}" in read:
             known = _known(table, wanted, whose)
@@ -198,6 +235,15 @@ def known_statement(
     return statement.sql(dialect=dialect, pretty=pretty, comments=pretty)
 
 
+def _with_asked(statement: exp.Select, dialect: Dialect) -> exp.Select:
+    asked = sqlglot.parse_one(_ASKED_CUSTOMERS[dialect], dialect=dialect)
+    return statement.with_("asked_customers", as_=asked, materialized=True, copy=False)
+
+
+def _columns_of(parts: Iterable[exp.Select]) -> set[str]:
+    return {column.name for part in parts for column in part.find_all(exp.Column)}
+
+
 def _tables_of(statement: exp.Select) -> set[str]:
     return {table.name for table in statement.find_all(exp.Table)}
 
@@ -207,6 +253,30 @@ def _parse(name: str) -> exp.Select:
     statement = sqlglot.parse_one(text, dialect="duckdb")
     assert isinstance(statement, exp.Select)
     return statement
+
+
+def _part(family: Family, names: tuple[str, ...] | None) -> exp.Select:
+    """Read the text of a family, without what the named signals do not need."""
+    part = _parse(family)
+    if names is None:
+        return part
+    wanted = {"customer_id", *(name for name in names if CATALOGUE[name].family == family)}
+    part.set(
+        "expressions", [column for column in part.expressions if column.alias_or_name in wanted]
+    )
+    # What is joined from the left is one row a customer, so nobody misses what is not read.
+    read = {column.table for found in part.expressions for column in found.find_all(exp.Column)}
+    joins = part.args.get("joins") or []
+    part.set("joins", [join for join in joins if join.side != "LEFT" or join.alias_or_name in read])
+    own = part.args.pop("with_")
+    needed, kept = _tables_of(part), []
+    for step in reversed(own.expressions):
+        if step.alias in needed:
+            kept.append(step)
+            needed |= _tables_of(step.this)
+    own.set("expressions", kept[::-1])
+    part.set("with_", own)
+    return part
 
 
 def _known(table: Table, wanted: set[str], whose: str | None) -> exp.Select:

@@ -1,7 +1,7 @@
 """Signals in bulk: DuckDB over a ledger in memory, or over Parquet files of any size."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -21,15 +21,6 @@ __all__ = ["LedgerFileError", "compute_mix", "compute_outcomes", "compute_signal
 _LINES_AT_A_TIME = 2_500_000
 # Enough to cut a hundred ranges to within a tenth of their size.
 _SAMPLED_LINES = 100_000
-_SCHEMA = pa.schema(
-    [
-        ("customer_id", pa.string()),
-        *(
-            (name, pa.string() if signal.unit == "class" else pa.float64())
-            for name, signal in CATALOGUE.items()
-        ),
-    ]
-)
 
 
 class LedgerFileError(ValueError):
@@ -116,10 +107,11 @@ def write_signals(
     file: Path,
     *,
     as_of: int | None = None,
+    names: Iterable[str] | None = None,
     lines_at_a_time: int = _LINES_AT_A_TIME,
     report: Callable[[str], None] = lambda _: None,
 ) -> tuple[int, int]:
-    """Compute every signal of every customer of a ledger in Parquet files, whatever its size.
+    """Compute the signals of every customer of a ledger in Parquet files, whatever its size.
 
     Customers are taken range by range, one on each core, so memory does not grow with their number;
     it goes fastest where the files are sorted by customer.
@@ -134,6 +126,8 @@ def write_signals(
     as_of : int, optional
         The last day known, inclusive, in days since 1970-01-01; the last order's where it is not
         given.
+    names : iterable of str, optional
+        The signals to compute; all where not given.
     lines_at_a_time : int
         Order lines of a range, about; at least 1.
     report : callable, optional
@@ -150,7 +144,11 @@ def write_signals(
         If a table is missing that must be there, or is not what it has to be.
     EmptyLedgerError
         If there is not one order line.
+    KeyError
+        If there is no signal of a name.
     """
+    chosen = None if names is None else tuple(names)
+    statement, schema = signals_statement("duckdb", names=chosen), _schema(chosen)
     partial = file.with_name(f".{file.name}.partial")
     with duckdb.connect() as connection:
         _name_files(connection, folder)
@@ -160,11 +158,11 @@ def write_signals(
 
     def compute(n: int) -> pa.Table:
         report(f"signals of customers, part {n + 1} of {len(ranges)}")
-        return _signals_in_range(folder, day, *ranges[n])
+        return _signals_in_range(folder, statement, schema, day, *ranges[n])
 
     try:
         with ThreadPoolExecutor(os.cpu_count() or 1) as workers:
-            n_customers = _write(partial, workers.map(compute, range(len(ranges))))
+            n_customers = _write(partial, schema, workers.map(compute, range(len(ranges))))
         partial.replace(file)
     finally:
         partial.unlink(missing_ok=True)
@@ -227,26 +225,35 @@ def _ranges(connection: duckdb.DuckDBPyConnection, n_ranges: int) -> list[tuple[
     return list(zip(["", *cuts], [*cuts, None], strict=True))
 
 
-def _signals_in_range(folder: Path, as_of: int, lowest: str, highest: str | None) -> pa.Table:
+def _schema(names: tuple[str, ...] | None) -> pa.Schema:
+    chosen = [signal for name, signal in CATALOGUE.items() if names is None or name in names]
+    columns = [(s.name, pa.string() if s.unit == "class" else pa.float64()) for s in chosen]
+    return pa.schema([("customer_id", pa.string()), *columns])
+
+
+def _signals_in_range(
+    folder: Path, statement: str, schema: pa.Schema, as_of: int, lowest: str, highest: str | None
+) -> pa.Table:
     """Compute the signals of the customers above `lowest` and up to `highest`, on one thread."""
     typed = ", ".join(
-        f'CAST("{name}" AS DOUBLE) AS "{name}"' if signal.unit != "class" else f'"{name}"'
-        for name, signal in CATALOGUE.items()
+        f'CAST("{field.name}" AS DOUBLE) AS "{field.name}"'
+        if field.type == pa.float64()
+        else f'"{field.name}"'
+        for field in schema
     )
-    statement = f"SELECT customer_id, {typed} FROM ({signals_statement('duckdb')})"
     with duckdb.connect(config={"threads": 1}) as connection:
         _name_files(connection, folder, lowest, highest)
-        found = connection.sql(statement, params={"as_of": as_of})
-        return found.to_arrow_table().cast(_SCHEMA)
+        found = connection.sql(f"SELECT {typed} FROM ({statement})", params={"as_of": as_of})
+        return found.to_arrow_table().cast(schema)
 
 
-def _write(file: Path, parts: Iterator[pa.Table]) -> int:
-    classes = [field.name for field in _SCHEMA if field.type == pa.string()][1:]
+def _write(file: Path, schema: pa.Schema, parts: Iterator[pa.Table]) -> int:
+    classes = [field.name for field in schema if field.type == pa.string()][1:]
     n_rows = 0
     # Looking for repeated numbers, and for the extremes of a hundred columns, takes as long as
     # writing them.
     with pq.ParquetWriter(
-        file, _SCHEMA, use_dictionary=classes, write_statistics=["customer_id"]
+        file, schema, use_dictionary=classes, write_statistics=["customer_id"]
     ) as writer:
         for part in parts:
             writer.write_table(part)

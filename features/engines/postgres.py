@@ -76,7 +76,10 @@ def compute_signals(connection: "psycopg.Connection[Any]", as_of: int) -> pd.Dat
 
 
 def signals_of(
-    connection: "psycopg.Connection[Any]", customer_id: str, as_of: int
+    connection: "psycopg.Connection[Any]",
+    customer_id: str,
+    as_of: int,
+    names: tuple[str, ...] | None = None,
 ) -> dict[str, float | str | None] | None:
     """Compute every signal of one customer, as known on `as_of`.
 
@@ -88,20 +91,25 @@ def signals_of(
         The customer.
     as_of : int
         The last day known, inclusive, in days since 1970-01-01.
+    names : tuple of str, optional
+        Which signals; all where not given.
 
     Returns
     -------
     dict of str to float, str or None, or None
         By the signals' names; None for a customer without a purchase.
     """
-    statement = signals_statement("postgres", one_customer=True)
+    statement = signals_statement("postgres", names=names, one_customer=True)
     parameters = {"as_of": int(as_of), "customer_id": customer_id}
     row = connection.execute(statement, parameters, prepare=True, binary=True).fetchone()
-    return None if row is None else as_values(row)
+    return None if row is None else as_values(row, names)
 
 
 def signals_of_many(
-    connection: "psycopg.Connection[Any]", customer_ids: Sequence[str], as_of: int
+    connection: "psycopg.Connection[Any]",
+    customer_ids: Sequence[str],
+    as_of: int,
+    names: tuple[str, ...] | None = None,
 ) -> dict[str, dict[str, float | str | None]]:
     """Compute every signal of some customers at once, as known on `as_of`.
 
@@ -113,6 +121,8 @@ def signals_of_many(
         The customers.
     as_of : int
         The last day known, inclusive, in days since 1970-01-01.
+    names : tuple of str, optional
+        Which signals; all where not given.
 
     Returns
     -------
@@ -122,10 +132,10 @@ def signals_of_many(
     """
     # What `prepare` sets for one customer would take minutes for a thousand.
     connection.execute(_FOR_MANY)
-    statement = signals_statement("postgres", some_customers=True)
+    statement = signals_statement("postgres", names=names, some_customers=True)
     parameters = {"as_of": int(as_of), "customers": list(customer_ids)}
     rows = connection.execute(statement, parameters, prepare=False, binary=True)
-    return {row[0]: as_values(row) for row in rows}
+    return {row[0]: as_values(row, names) for row in rows}
 
 
 def lay_ledger(ledger: Ledger, connection: "psycopg.Connection[Any]") -> None:

@@ -39,13 +39,17 @@ def as_typed(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.astype({"customer_id": "str"} | dtypes).set_index("customer_id")
 
 
-def as_values(row: Sequence[object]) -> dict[str, float | str | None]:
+def as_values(
+    row: Sequence[object], names: Sequence[str] | None = None
+) -> dict[str, float | str | None]:
     """Give one customer's row of any engine the same types: classes are texts, all else is float.
 
     Parameters
     ----------
     row : sequence of object
-        customer_id and all signals, in the order of the catalogue, as a database returned them.
+        customer_id and the signals, in the order of the catalogue, as a database returned them.
+    names : sequence of str, optional
+        Which signals, in any order; all where not given.
 
     Returns
     -------
@@ -53,7 +57,8 @@ def as_values(row: Sequence[object]) -> dict[str, float | str | None]:
         By the signals' names.
     """
     _, *values = row
+    named = CATALOGUE if names is None else [name for name in CATALOGUE if name in names]
     return {
         name: value if value is None or isinstance(value, str) else float(value)  # type: ignore[arg-type]
-        for name, value in zip(CATALOGUE, values, strict=True)
+        for name, value in zip(named, values, strict=True)
     }

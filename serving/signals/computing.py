@@ -39,7 +39,11 @@ _mine = threading.local()
 
 
 def signals_in_store(
-    store: Store, connection: sa.Connection, customer_id: str, as_of: int
+    store: Store,
+    connection: sa.Connection,
+    customer_id: str,
+    as_of: int,
+    names: tuple[str, ...] | None = None,
 ) -> SignalValues | None:
     """Compute the signals of one customer of the store.
 
@@ -53,6 +57,8 @@ def signals_in_store(
         Who.
     as_of : int
         The last day known, inclusive, in days since 1970-01-01.
+    names : tuple of str, optional
+        Which signals; all where not given.
 
     Returns
     -------
@@ -61,12 +67,16 @@ def signals_in_store(
     """
     driver = store.driver(connection)
     if connection.dialect.name == "sqlite":
-        return sqlite.signals_of(driver, customer_id, as_of)
-    return postgres.signals_of(driver, customer_id, as_of)
+        return sqlite.signals_of(driver, customer_id, as_of, names)
+    return postgres.signals_of(driver, customer_id, as_of, names)
 
 
 def signals_of_some(
-    store: Store, connection: sa.Connection, customer_ids: Sequence[str], as_of: int
+    store: Store,
+    connection: sa.Connection,
+    customer_ids: Sequence[str],
+    as_of: int,
+    names: tuple[str, ...] | None = None,
 ) -> dict[str, SignalValues]:
     """Compute the signals of some customers of the store at once.
 
@@ -80,6 +90,8 @@ def signals_of_some(
         Who.
     as_of : int
         The last day known, inclusive, in days since 1970-01-01.
+    names : tuple of str, optional
+        Which signals; all where not given.
 
     Returns
     -------
@@ -88,8 +100,8 @@ def signals_of_some(
     """
     driver = store.driver(connection)
     if connection.dialect.name == "sqlite":
-        return sqlite.signals_of_many(driver, customer_ids, as_of)
-    return postgres.signals_of_many(driver, customer_ids, as_of)
+        return sqlite.signals_of_many(driver, customer_ids, as_of, names)
+    return postgres.signals_of_many(driver, customer_ids, as_of, names)
 
 
 def rows_in_store(connection: sa.Connection, customer_id: str) -> dict[str, list[dict[str, Any]]]:
@@ -141,9 +153,9 @@ def ledger_in_memory(rows: Rows) -> Iterator[sqlite3.Connection]:
     try:
         for name, found in rows.items():
             if found:
-                table = TABLES[name]
-                values = [[row.get(column) for column in table.names] for row in found]
-                connection.executemany(_insert_into(table), values)
+                names = _NAMES[name]
+                values = [[row.get(column) for column in names] for row in found]
+                connection.executemany(_INSERT_INTO[name], values)
         yield connection
     finally:
         connection.execute("ROLLBACK")
@@ -170,3 +182,7 @@ def _create(table: Table) -> str:
 def _insert_into(table: Table) -> str:
     marks = ", ".join("?" * len(table.columns))
     return f"INSERT OR REPLACE INTO {table.name} VALUES ({marks})"
+
+
+_NAMES = {name: table.names for name, table in TABLES.items()}
+_INSERT_INTO = {name: _insert_into(table) for name, table in TABLES.items()}

@@ -14,8 +14,9 @@ from features.engines.duckdb import (
     write_signals,
 )
 from features.ledger import EmptyLedgerError, Ledger
+from features.pipeline import signals_statement
 from features.schema import TABLES
-from features.signals.catalogue import as_typed
+from features.signals.catalogue import CATALOGUE, as_typed
 from simulation import write_ledger
 
 
@@ -68,6 +69,29 @@ def test_of_order_lines_alone_know_no_invoices(folder: Path, tmp_path: Path) -> 
     signals = _read(tmp_path / "s.parquet")
     assert signals["n_invoices"].isna().all()
     assert signals["revenue"].notna().all()
+
+
+@pytest.mark.parametrize("n", range(11))
+def test_chosen_ones_are_what_they_are_among_all(
+    folder: Path, ledger: Ledger, tmp_path: Path, n: int
+) -> None:
+    """Every signal is chosen once, together with those whose families and steps it shares."""
+    names = [*CATALOGUE][n::11]
+    write_signals(folder, tmp_path / "s.parquet", names=names[::-1])
+    found = pd.read_parquet(tmp_path / "s.parquet").set_index("customer_id").sort_index()
+    expected = compute_signals(ledger, ledger.last_day)[names]
+    pd.testing.assert_frame_equal(found, expected, rtol=1e-9, check_index_type=False)
+
+
+def test_what_chosen_ones_do_not_need_is_not_read() -> None:
+    text = signals_statement("duckdb", names=("n_orders",))
+    assert "baskets" in text
+    assert not any(name in text for name in ("known_invoices", "favourites", "products"))
+
+
+def test_one_that_does_not_exist_is_refused(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(KeyError, match="n_ordres"):
+        write_signals(folder, tmp_path / "s.parquet", names=["n_ordres"])
 
 
 class TestFaultyFolders:

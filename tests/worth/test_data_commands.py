@@ -127,6 +127,24 @@ class TestSignals:
         ran = worth("signals", "--ledger", "ledger", "--out", "s.parquet")
         assert "signals of 300 customers as of 2025-12-31" in ran.out
 
+    def test_chosen_ones_come_in_the_order_of_the_catalogue(
+        self, worth: Worth, files: list[str], tmp_path: Path
+    ) -> None:
+        chosen = ("--signal", "n_orders", "--signal", "frequency")
+        ran = worth("signals", *files, *chosen, "--out", "s.csv")
+        assert "2 signals of 300 customers" in ran.out
+        header = ["customer_id", "frequency", "n_orders"]
+        assert [*pd.read_csv(tmp_path / "s.csv").columns] == header
+        write_ledger(tmp_path / "ledger", 30, seed=5)
+        assert worth("signals", "--ledger", "ledger", *chosen, "--out", "s.parquet").code == 0
+        assert [*pd.read_parquet(tmp_path / "s.parquet").columns] == header
+        assert "complaint" not in worth("signals", "--sql", *chosen).out
+
+    def test_one_that_does_not_exist_is_a_wrong_use(self, worth: Worth) -> None:
+        ran = worth("signals", "--signal", "n_ordres", "--out", "s.csv")
+        assert ran.code == 2
+        assert "no signal 'n_ordres'. Did you mean n_orders?" in ran.err
+
     def test_of_one_customer_are_labelled(self, loaded: Worth) -> None:
         ran = loaded("signals", "--customer", "C00000001")
         assert "loyalty_level" in ran.out

@@ -1,7 +1,6 @@
 """Reasons in money: of one customer's expected value, or of the whole company's."""
 
 import json
-import sqlite3
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
@@ -64,7 +63,7 @@ def explain(
 
 def _signals_of(store: "Store", customer: str, day: int) -> pd.DataFrame:
     """Compute the signals of one customer who may be profiled (1, n_signals)."""
-    from features.engines.sqlite import signals_of
+    from serving.signals.computing import signals_in_store
     from serving.store.tables import LEDGER
 
     customers = LEDGER["customers"].c
@@ -75,8 +74,7 @@ def _signals_of(store: "Store", customer: str, day: int) -> pd.DataFrame:
                 f"Customer {customer!r} has opted out of profiling, so there is no expected value "
                 "to explain."
             )
-        driver: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]
-        values = signals_of(driver, customer, day)
+        values = signals_in_store(store, connection, customer, day)
     if values is None:
         raise ExplanationError(
             f"The ledger holds no purchase of customer {customer[:100]!r} by {date_of(day)}. Ids "

@@ -5,6 +5,7 @@ import sqlite3
 import sys
 import tempfile
 from contextlib import closing
+from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -64,6 +65,10 @@ def signals(
         typer.Option("--ledger", help="A folder of canonical tables as Parquet, of any size."),
     ] = None,
     as_of: DayOption = None,
+    names: Annotated[
+        list[str] | None,
+        typer.Option("--signal", help="Only this signal; may be given several times."),
+    ] = None,
     engine: Annotated[_Engine, typer.Option(help="What computes them.")] = _Engine.duckdb,
     url: Annotated[
         str | None, typer.Option(help="Of the PostgreSQL server: postgresql://user@host/database.")
@@ -81,20 +86,23 @@ def signals(
     ] = "duckdb",
 ) -> None:
     """Compute what the ledger says of customers: of one, or of all into a file."""
+    chosen = _chosen(names)
     if sql:
-        _print_sql(dialect)
+        _print_sql(dialect, chosen)
         return
     settings = load_settings(config)
     day = day_of(as_of.date()) if as_of else None
     if customer is not None:
-        _print_signals(settings, customer, day)
+        _print_signals(settings, customer, day, chosen)
         return
     if out_file is None:
         raise typer.BadParameter("give --customer ID, --out FILE, or --sql")
     if out_file.suffix not in {".csv", ".parquet"}:
         raise typer.BadParameter(f"--out ends in .csv or .parquet. Got {out_file.name}")
+    if chosen and compare:
+        raise typer.BadParameter("--compare needs all signals: leave out --signal")
     if ledger_folder is not None:
-        _write_from_folder(ledger_folder, out_file, day, engine)
+        _write_from_folder(ledger_folder, out_file, day, engine, chosen)
         return
     sources = sources_of(
         mapping,
@@ -107,17 +115,30 @@ def signals(
     ledger = _ledger(settings, sources)
     day = ledger.last_day if day is None else day
     found = _COMPUTE[engine](ledger, day, url)
+    found = found[list(chosen)] if chosen else found
     rows = (_compared(found) if compare else found).reset_index()
     write_at_once(out_file, lambda path: reports.write_frame(rows, path, out_file.suffix))
-    _say_where(len(found), day, out_file)
+    _say_where(len(found), day, out_file, chosen)
 
 
-def _print_sql(dialect: Dialect) -> None:
+def _chosen(names: list[str] | None) -> tuple[str, ...] | None:
+    """Put the signals asked for into the order of the catalogue; None stands for all."""
+    if not names:
+        return None
+    for name in names:
+        if name not in CATALOGUE:
+            near = get_close_matches(name, CATALOGUE, n=1)
+            hint = f" Did you mean {near[0]}?" if near else " GET /v1/signals lists them."
+            raise typer.BadParameter(f"There is no signal {name!r}.{hint}")
+    return tuple(name for name in CATALOGUE if name in names)
+
+
+def _print_sql(dialect: Dialect, names: tuple[str, ...] | None) -> None:
     if dialect in {"snowflake", "bigquery"}:
         err.print(
             f"Note: for {dialect} this text is compiled and parsed, but never run in our tests."
         )
-    print(signals_statement(dialect, pretty=True), file=sys.stdout)  # noqa: T201
+    print(signals_statement(dialect, names=names, pretty=True), file=sys.stdout)  # noqa: T201
 
 
 def _ledger(settings: Settings, sources: dict[str, Source]) -> Ledger:
@@ -134,18 +155,26 @@ def _ledger(settings: Settings, sources: dict[str, Source]) -> Ledger:
     return ledger
 
 
-def _say_where(n_customers: int, day: int, file: Path) -> None:
-    what = f"{len(CATALOGUE)} signals of {n_customers:,} customers as of {date_of(day)}"
+def _say_where(n_customers: int, day: int, file: Path, names: tuple[str, ...] | None) -> None:
+    what = f"{len(names or CATALOGUE)} signals of {n_customers:,} customers as of {date_of(day)}"
     out.print(f"{what} are in {file}.", highlight=False)
 
 
-def _write_from_folder(folder: Path, out_file: Path, day: int | None, engine: _Engine) -> None:
+def _write_from_folder(
+    folder: Path,
+    out_file: Path,
+    day: int | None,
+    engine: _Engine,
+    names: tuple[str, ...] | None,
+) -> None:
     from features.engines.duckdb import write_signals
 
     if engine is not _Engine.duckdb or out_file.suffix != ".parquet":
         raise typer.BadParameter("--ledger goes with --engine duckdb and an --out of .parquet")
-    n_customers, last = write_signals(folder, out_file, as_of=day, report=reports.progress_on(err))
-    _say_where(n_customers, last, out_file)
+    n_customers, last = write_signals(
+        folder, out_file, as_of=day, names=names, report=reports.progress_on(err)
+    )
+    _say_where(n_customers, last, out_file, names)
 
 
 def _compared(signals: pd.DataFrame) -> pd.DataFrame:
@@ -239,14 +268,15 @@ _COMPUTE = {
 }
 
 
-def _print_signals(settings: Settings, customer: str, day: int | None) -> None:
-    from features.engines.sqlite import signals_of
+def _print_signals(
+    settings: Settings, customer: str, day: int | None, names: tuple[str, ...] | None
+) -> None:
+    from serving.signals.computing import signals_in_store
 
     store = open_store(settings)
     day = store.last_day() if day is None else day
     with store.reading() as connection:
-        driver: sqlite3.Connection = connection.connection.driver_connection  # type: ignore[assignment]
-        values = signals_of(driver, customer, day)
+        values = signals_in_store(store, connection, customer, day)
         compared = None if values is None else _against_company(connection, customer, values)
     if values is None:
         raise SourceError(
@@ -255,6 +285,7 @@ def _print_signals(settings: Settings, customer: str, day: int | None) -> None:
     rows = [
         (name, _shown(values[name], signal.unit), signal.meaning)
         for name, signal in CATALOGUE.items()
+        if names is None or name in names
     ]
     out.print(reports.signals_table(f"Customer {customer} as of {date_of(day)}", rows))
     if compared:
