@@ -6,10 +6,9 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted
 
 from models.columns import Columns, Signals
+from models.estimator import Estimator, check_is_fitted
 
 __all__ = [
     "FloatArray",
@@ -25,7 +24,7 @@ __all__ = [
 FloatArray = npt.NDArray[np.float64]
 
 
-class Model(BaseEstimator):  # type: ignore[misc]  # scikit-learn ships no type information
+class Model(Estimator):
     """An estimator whose fitted form is plain data.
 
     A child names in `_learned` the attributes that `fit` learns; they must be numbers, text,

@@ -2,11 +2,9 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.optimize import minimize
-from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from models.base import FloatArray
 
@@ -136,8 +134,16 @@ def maximise(data: Likelihood, starts: Starts) -> Maximum:
 
 
 @cache
-def _blas() -> ThreadpoolController:
+def _blas() -> Any:
+    from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+
     return ThreadpoolController()
+
+
+def _minimize(loss: Loss, start: FloatArray, **how: Any) -> Any:
+    from scipy.optimize import minimize  # Here: a service, which fits nothing, is there sooner.
+
+    return minimize(loss, start, jac=True, **how)
 
 
 def _climb(data: Likelihood, starts: Starts) -> Maximum:
@@ -163,11 +169,10 @@ def _log_prior(theta: FloatArray) -> float:
 
 def _search(loss: Loss, starts: Starts) -> tuple[FloatArray, float]:
     found = [
-        minimize(
+        _minimize(
             loss,
             np.clip(start, -LOG_BOUND, LOG_BOUND),
             method="L-BFGS-B",
-            jac=True,
             bounds=[(-LOG_BOUND, LOG_BOUND)] * len(start),
             options={"ftol": 1e-14, "gtol": 1e-8, "maxiter": 500},
         )
@@ -193,11 +198,10 @@ def _spread(loss: Loss, theta: FloatArray) -> FloatArray | None:
 
 
 def _polish(loss: Loss, theta: FloatArray, spread: FloatArray) -> tuple[FloatArray, float]:
-    polished = minimize(
+    polished = _minimize(
         loss,
         theta,
         method="BFGS",
-        jac=True,
         options={"hess_inv0": spread, "gtol": 3e-8, "maxiter": 100},
     )
     astray = (np.abs(polished.x) > LOG_BOUND).any() or np.abs(polished.jac).max() > _FLAT

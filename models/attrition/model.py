@@ -5,7 +5,6 @@ from typing import ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.utils.validation import check_is_fitted
 
 from models.attrition.chunks import in_chunks, once_each
 from models.attrition.dropout import ProcessFit, fit_with_dropout, fit_without_dropout
@@ -14,6 +13,7 @@ from models.attrition.outlook import Outlook
 from models.attrition.process import PurchaseProcess
 from models.base import FloatArray, Model, check_horizon, check_parameter, is_number
 from models.columns import Signals
+from models.estimator import check_is_fitted
 
 __all__ = ["AttritionModel"]
 

@@ -5,11 +5,11 @@ from typing import ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 from scipy.special import digamma, gammaln
-from sklearn.utils.validation import check_is_fitted
 
 from models.base import FloatArray, Model, check_parameter, checked_columns
 from models.columns import Signals
 from models.estimation import Likelihood, Score, maximise
+from models.estimator import check_is_fitted
 
 __all__ = ["GammaGammaModel"]
 

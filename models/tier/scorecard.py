@@ -8,9 +8,9 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
-from sklearn.utils.validation import check_is_fitted
 
 from models.base import FloatArray, Model
+from models.estimator import check_is_fitted
 
 __all__ = ["DIMENSIONS", "Scorecard"]
 

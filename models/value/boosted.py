@@ -7,12 +7,11 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from joblib import Parallel, delayed
 from scipy.special import expit, logit
-from sklearn.utils.validation import check_is_fitted
 
 from models.base import FloatArray, Model, check_parameter, is_number
 from models.columns import Columns, Signals
+from models.estimator import check_is_fitted
 from models.value.outcomes import checked_outcomes, level
 from models.value.trees import Trees, grow_trees
 
@@ -170,8 +169,9 @@ class BoostedValueModel(Model):
             head: float(target[of][0]) for head, (target, of) in targets.items()
             if np.ptp(target[of]) == 0
         }  # fmt: skip
-        # Each head on one thread, side by side: threads within a head wait for each other at every
-        # split, which on a busy machine takes ten times as long as one thread alone.
+        from joblib import Parallel, delayed  # Here: only training pays for it.
+
+        # Each head on one thread, side by side: within a head threads mostly wait for each other.
         heads = [head for head in targets if head not in self.constants_]
         texts = Parallel(n_jobs=self.n_jobs, prefer="threads")(
             delayed(self._boost)(

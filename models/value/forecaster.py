@@ -7,7 +7,6 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 from scipy.special import expit
-from sklearn.linear_model import LogisticRegression
 
 from models.base import FloatArray, check_horizon, check_parameter, is_number
 from models.columns import Columns
@@ -328,6 +327,8 @@ def _platt(churn: FloatArray, lapsed: np.ndarray[Any, np.dtype[np.bool_]]) -> tu
     """Fit slope and intercept; as they are where there is too little to learn from."""
     if min(lapsed.sum(), (~lapsed).sum()) < _ROWS_TO_CALIBRATE:
         return 1.0, 0.0
+    from sklearn.linear_model import LogisticRegression  # Here: only training pays for it.
+
     fitted = LogisticRegression(C=1e6).fit(logit_of(churn)[:, None], lapsed)
     slope = float(fitted.coef_[0, 0])
     # A slope that turns the order round says that the forecast knows nothing, not the opposite.

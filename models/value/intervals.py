@@ -4,9 +4,9 @@ from typing import ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.utils.validation import check_is_fitted
 
 from models.base import FloatArray, Model, check_parameter
+from models.estimator import check_is_fitted
 
 __all__ = ["QUANTILES", "ValueIntervals", "coverage"]
 

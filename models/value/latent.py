@@ -5,12 +5,12 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
-from sklearn.utils.validation import check_is_fitted
 
 from models.attrition import ATTRITION_MODELS, AttritionModel
 from models.attrition.history import HISTORY_COLUMNS
 from models.base import FloatArray, Model, check_horizon, check_parameter, checked_columns
 from models.columns import Columns, Signals
+from models.estimator import check_is_fitted
 from models.spend.gamma_gamma import GammaGammaModel
 
 __all__ = ["LatentValueModel"]

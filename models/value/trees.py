@@ -1,14 +1,16 @@
 """Boosted trees as LightGBM text: grown the same way each time, restored without running code."""
 
 from collections.abc import Sequence
+from functools import cached_property
 from types import ModuleType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from models.base import FloatArray
+from models.value.tree_text import Tree, trees_of
 
-__all__ = ["Trees", "grow_trees"]
+__all__ = ["Trees", "grow_trees", "load_lightgbm"]
 
 _N_TREES = 150
 # 7 leaves are better out of time than 15 (CDNOW: Tweedie deviance .720, not .766).
@@ -21,6 +23,31 @@ _BLOCK_ROWS = 512
 _ROWS_FOR_THREADS = 10_000
 # The condition of a node that is not there.
 _ALWAYS = (0, np.inf)
+
+
+def load_lightgbm() -> ModuleType:
+    """Import LightGBM late: it takes a second, and forecasts do without it.
+
+    Returns
+    -------
+    module
+        Of that name.
+
+    Raises
+    ------
+    ImportError
+        If a library is missing that LightGBM needs.
+    """
+    try:
+        import lightgbm
+    except OSError as error:
+        if "libgomp" not in str(error):
+            raise
+        raise ImportError(
+            "LightGBM needs the system library libgomp1: "
+            "install it with 'apt-get install libgomp1'."
+        ) from error
+    return lightgbm
 
 
 def grow_trees(
@@ -62,7 +89,7 @@ def grow_trees(
     ImportError
         If a library is missing that LightGBM needs.
     """
-    lightgbm = _lightgbm()
+    lightgbm = load_lightgbm()
     settings = {
         "objective": objective,
         "learning_rate": 0.04,
@@ -101,17 +128,13 @@ class Trees:
 
     Raises
     ------
-    ImportError
-        If a library is missing that LightGBM needs.
     ValueError
         If the trees have splits that `grow_trees` does not make.
     """
 
     def __init__(self, text: str) -> None:
-        self._booster = _lightgbm().Booster(model_str=text)
-        model = self._booster.dump_model()
-        self._n_features: int = model["max_feature_idx"] + 1
-        trees = [_read(tree["tree_structure"], self._n_features) for tree in model["tree_info"]]
+        self._text = text
+        trees = trees_of(text)
         n_nodes = max(len(tree.nodes) for tree in trees)
         if n_nodes >= _MOST_LEAVES:
             raise ValueError(f"Trees must have at most {_MOST_LEAVES} leaves. Got {n_nodes + 1}.")
@@ -154,10 +177,19 @@ class Trees:
         -------
         array of shape (n_rows, n_columns + 1)
             Last what all rows share.
+
+        Raises
+        ------
+        ImportError
+            If a library is missing that LightGBM needs.
         """
         n_threads = 0 if len(rows) >= _ROWS_FOR_THREADS else 1
         found = self._booster.predict(rows, pred_contrib=True, num_threads=n_threads)
         return np.asarray(found, dtype=float)
+
+    @cached_property
+    def _booster(self) -> Any:
+        return load_lightgbm().Booster(model_str=self._text)
 
     def _add_up(self, laid: FloatArray) -> FloatArray:
         # Where a node sends NaN to the left, it is less than all numbers, and else greater.
@@ -173,52 +205,7 @@ class Trees:
         return np.asarray(np.add.reduce(leaves, axis=0), dtype=float)
 
 
-class _Tree(NamedTuple):
-    """A tree as conditions and the paths to its leaves.
-
-    Parameters
-    ----------
-    nodes : list of (int, float)
-        Side and threshold: a row goes left where it is at most the threshold.
-    leaves : list of (mapping of int to bool, float)
-        By node on the path whether it goes left there, and the leaf's value.
-    """
-
-    nodes: list[tuple[int, float]]
-    leaves: list[tuple[dict[int, bool], float]]
-
-
-def _read(structure: dict[str, Any], n_features: int) -> _Tree:
-    tree = _Tree([], [])
-
-    def walk(node: dict[str, Any], path: dict[int, bool]) -> None:
-        if "leaf_value" in node:
-            tree.leaves.append((path, float(node["leaf_value"])))
-            return
-        number = len(tree.nodes)
-        tree.nodes.append(_condition(node, n_features))
-        walk(node["left_child"], path | {number: True})
-        walk(node["right_child"], path | {number: False})
-
-    walk(structure, {})
-    return tree
-
-
-def _condition(node: dict[str, Any], n_features: int) -> tuple[int, float]:
-    """Read a split: the place of its column, on the side where NaN goes, and the threshold."""
-    missing = node["missing_type"]
-    if node["decision_type"] != "<=" or missing not in {"None", "NaN"}:
-        raise ValueError(
-            "Trees must split numbers at thresholds. "
-            f"Got {node['decision_type']!r} with missing values as {missing!r} instead."
-        )
-    threshold = float(node["threshold"])
-    # Where nothing was missing in training, LightGBM takes NaN for 0.
-    is_left = node["default_left"] if missing == "NaN" else threshold >= 0
-    return node["split_feature"] + (0 if is_left else n_features), threshold
-
-
-def _by_answers(tree: _Tree, n_nodes: int) -> FloatArray:
+def _by_answers(tree: Tree, n_nodes: int) -> FloatArray:
     """Give the leaf of every combination of answers, whose bit i says left at the node i."""
     answers = np.arange(1 << n_nodes)
     found = np.zeros(len(answers))
@@ -228,17 +215,3 @@ def _by_answers(tree: _Tree, n_nodes: int) -> FloatArray:
             here &= (answers >> node & 1).astype(bool) == is_left
         found[here] = value
     return found
-
-
-def _lightgbm() -> ModuleType:
-    """Import LightGBM late: only what boosts pays for it."""
-    try:
-        import lightgbm
-    except OSError as error:
-        if "libgomp" not in str(error):
-            raise
-        raise ImportError(
-            "LightGBM needs the system library libgomp1: "
-            "install it with 'apt-get install libgomp1'."
-        ) from error
-    return lightgbm

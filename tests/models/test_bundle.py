@@ -172,15 +172,22 @@ def test_the_horizons_must_agree(latent: ValueForecaster) -> None:
         Bundle("x", latent, facts={})
 
 
-def test_importing_and_loading_a_latent_bundle_needs_no_training_library(
-    latent: ValueForecaster, tmp_path: Path
+_FORECAST = """
+import sys
+from pathlib import Path
+import pandas as pd
+from models.bundle import Bundle
+Bundle.load(Path(sys.argv[1])).forecast(pd.read_json(sys.argv[2], orient="table"))
+slow = {"lifetimes", "lightgbm", "mlflow", "autograd", "sklearn", "scipy.stats", "scipy.optimize"}
+sys.exit(" ".join(slow & set(sys.modules)))
+"""
+
+
+def test_loading_a_bundle_and_forecasting_need_no_training_library(
+    folder: Path, X: pd.DataFrame, tmp_path: Path
 ) -> None:
-    folder = Bundle("latent", latent, facts=FACTS).save(tmp_path / "bundle")
-    program = (
-        "import sys; from pathlib import Path; from models.bundle import Bundle; "
-        f"Bundle.load(Path({str(folder)!r})); "
-        "sys.exit(' '.join({'lifetimes', 'lightgbm', 'mlflow', 'autograd'} & set(sys.modules)))"
-    )
+    X.head(20).to_json(rows := tmp_path / "signals.json", orient="table")
+    command = [sys.executable, "-c", _FORECAST, str(folder), str(rows)]
     root = Path(__file__).parents[2]
-    ran = subprocess.run([sys.executable, "-c", program], cwd=root, capture_output=True, text=True)
+    ran = subprocess.run(command, cwd=root, capture_output=True, text=True)
     assert ran.stderr.strip() == ""

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
+from sklearn.utils import get_tags
+from sklearn.utils.validation import check_is_fitted
 
 from models.attrition import ATTRITION_MODELS
 from models.base import FloatArray, Model
@@ -89,6 +91,17 @@ def test_init_only_stores(case: Case) -> None:
     given = case.estimator.get_params()
     assert vars(case.estimator) == given
     assert clone(case.estimator).get_params() == given
+
+
+def test_scikit_learn_knows_it_as_an_estimator(case: Case, fitted: Model) -> None:
+    assert get_tags(case.estimator) == get_tags(BaseEstimator())
+    check_is_fitted(fitted)
+    with pytest.raises(NotFittedError):
+        check_is_fitted(clone(case.estimator))
+    given = case.estimator.get_params()
+    assert clone(case.estimator).set_params(**given).get_params() == given
+    with pytest.raises(ValueError, match="Got 'no_such'"):
+        clone(case.estimator).set_params(no_such=1)
 
 
 def test_fit_returns_self_and_leaves_parameters_and_data_alone(case: Case, X: pd.DataFrame) -> None:

@@ -222,11 +222,14 @@ def test_it_learns_from_the_latent_forecast_too(fitted: BoostedValueModel) -> No
 
 
 def test_a_missing_system_library_is_named_with_the_way_out(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fitted: BoostedValueModel
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, panel: Panel, fitted: BoostedValueModel
 ) -> None:
+    X, _, base = panel
     broken = "raise OSError('libgomp.so.1: cannot open shared object file')"
     (tmp_path / "lightgbm.py").write_text(broken)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "lightgbm")
+    restored = BoostedValueModel.from_state(fitted.to_state())
+    assert restored.forecast(X, base).equals(fitted.forecast(X, base))
     with pytest.raises(ImportError, match="install it with 'apt-get install libgomp1'"):
-        BoostedValueModel.from_state(fitted.to_state())
+        restored.contributions("spend", X, base)

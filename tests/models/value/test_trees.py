@@ -90,3 +90,16 @@ def test_other_trees_are_refused(rows: FloatArray, settings: dict[str, object], 
     text = lightgbm.train(settings, data, 5).model_to_string()
     with pytest.raises(ValueError, match=said):
         Trees(text)
+
+
+def test_linear_leaves_are_refused(rows: FloatArray) -> None:
+    settings = {"num_leaves": 4, "verbosity": -1, "linear_tree": True}
+    text = lightgbm.train(settings, lightgbm.Dataset(rows, rows[:, 1]), 5).model_to_string()
+    with pytest.raises(ValueError, match="constant leaves"):
+        Trees(text)
+
+
+@pytest.mark.parametrize("lost", ["max_feature_idx=", "threshold=", "left_child="])
+def test_what_is_no_text_of_lightgbm_is_refused(text: str, lost: str) -> None:
+    with pytest.raises(ValueError, match="not the whole of it"):
+        Trees(text.replace(lost, "other="))
