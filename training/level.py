@@ -18,8 +18,8 @@ _FEWEST_AGREEING = 3
 # Totals of single windows are off by as much, as a root mean square over seventeen of them
 # (`python -m benchmarks.portfolio`).
 _USUAL_ERROR = 0.12
-# Errors of the same season of two years differ from each other by as much, as the standard deviation
-# of one, over ten windows of the same benchmark that have such a season behind them.
+# Errors of the same season differ from year to year by as much, as the standard deviation of one,
+# over the ten windows of that benchmark that have such a season behind them.
 _SEASON_ERROR = 0.06
 # For a ledger of which nothing is known: the usual peers are off by as much (ORACLES, section 5).
 _UNKNOWN_ERROR = 0.3
@@ -59,9 +59,10 @@ def level_factors(tournament: Tournament) -> dict[str, float]:
     """Choose the factors that level value and purchases.
 
     Where windows of the same season lie behind, the mean of their errors, drawn towards none by how
-    much they usually differ from year to year (positive-part James-Stein [1]_). Else an error counts only as
-    far as the last days agree on its direction: what one window had too little and the next too
-    much is no matter of level. A window shorter than the horizon says nothing of the horizon's.
+    much they usually differ from year to year (positive-part James-Stein [1]_). Else an error
+    counts only as far as the last days agree on its direction: what one window had too little and
+    the next too much is no matter of level. A window shorter than the horizon says nothing of the
+    horizon's.
 
     Parameters
     ----------
