@@ -4,6 +4,9 @@
 the machine; keys are checked and logs written. Customers have 60 order lines each; an event is an
 order of two lines, of a customer drawn at random, and its answer carries the new score. The model
 is the latent one alone. PostgreSQL does not wait for its disk here (fsync = off); SQLite does.
+
+Events are sent in three ways: one a request by one till, each after the answer to the one before;
+one a request by 16 tills, each of which waits for its own answers alone; and 1,000 a request.
 """
 
 import http.client
@@ -15,9 +18,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -42,7 +47,8 @@ from serving.versions.bundles import keep_bundle
 
 _CUSTOMERS, _LINES, _DAYS = 2_000, 60, 730
 _LAST_DAY = 20_500
-_ONE_BY_ONE, _BATCHES, _OF_A_BATCH = 1_000, 8, 1_000
+_OF_ONE_TILL, _TILLS, _OF_EACH_TILL = 1_000, 16, 200
+_BATCHES, _OF_A_BATCH = 8, 1_000
 _WARM_UP = 50
 _SECONDS_TO_START = 120
 _NO_REGISTRY = "sqlite:////nonexistent/mlflow.db"
@@ -50,25 +56,24 @@ _NO_REGISTRY = "sqlite:////nonexistent/mlflow.db"
 
 @dataclass(frozen=True)
 class Measured:
-    """What came of one store.
+    """What came of events that were sent in one way.
 
     Parameters
     ----------
     p50_ms, p99_ms : float
-        Of one event at a time, from sending it to having its score.
-    one_by_one, in_batches : float
-        Events a second.
+        Of a request, from sending it to having its scores.
+    per_second : float
+        Events.
     """
 
     p50_ms: float
     p99_ms: float
-    one_by_one: float
-    in_batches: float
+    per_second: float
 
 
 def main() -> None:
     """Measure both stores and print the table."""
-    print("| store | p50 | p99 | events/s one by one | events/s by 1,000 |\n|---|---|---|---|---|")
+    print("| store | sent by | p50 | p99 | events/s |\n|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as name:
         home = Path(name)
         _print("SQLite", measure(home, f"sqlite:///{home / 'worth.db'}"))
@@ -76,15 +81,16 @@ def main() -> None:
         _print("PostgreSQL", measure(Path(name), url))
 
 
-def _print(name: str, found: Measured) -> None:
-    print(
-        f"| {name} | {found.p50_ms:.1f} ms | {found.p99_ms:.1f} ms | {found.one_by_one:,.0f} "
-        f"| {found.in_batches:,.0f} |",
-        flush=True,
-    )
+def _print(name: str, measured: dict[str, Measured]) -> None:
+    for how, found in measured.items():
+        print(
+            f"| {name} | {how} | {found.p50_ms:.1f} ms | {found.p99_ms:.1f} ms "
+            f"| {found.per_second:,.0f} |",
+            flush=True,
+        )
 
 
-def measure(home: Path, place: str) -> Measured:
+def measure(home: Path, place: str) -> dict[str, Measured]:
     """Lay a ledger, publish its scores, start the service and send it events.
 
     Parameters
@@ -96,30 +102,52 @@ def measure(home: Path, place: str) -> Measured:
 
     Returns
     -------
-    Measured
-        Latency and throughput.
+    dict of str to Measured
+        By how the events were sent.
     """
     store = open_store(place)
     key = _prepare(store, home)
     store.close()
-    chance = random.Random(2)
     numbers = iter(range(1_000_000_000))
     with _service(home, place) as url:
-        address = urlsplit(url)
-        connection = http.client.HTTPConnection(str(address.hostname), address.port or 80)
-        for _ in range(_WARM_UP):
-            _send(connection, key, [_event(chance, next(numbers))])
-        began = time.perf_counter()
-        seconds = [
-            _send(connection, key, [_event(chance, next(numbers))]) for _ in range(_ONE_BY_ONE)
-        ]
-        one_by_one = _ONE_BY_ONE / (time.perf_counter() - began)
-        batches = [
-            [_event(chance, next(numbers)) for _ in range(_OF_A_BATCH)] for _ in range(_BATCHES)
-        ]
-        spent = sum(_send(connection, key, batch) for batch in batches)
+        send = partial(_sent, url, key, numbers)
+        send(_WARM_UP, 1)
+        return {
+            "one till": _measured(lambda: send(_OF_ONE_TILL, 1), 1),
+            f"{_TILLS} tills": _measured(lambda: _side_by_side(send), 1),
+            f"{_OF_A_BATCH:,} a request": _measured(
+                lambda: send(_BATCHES, _OF_A_BATCH), _OF_A_BATCH
+            ),
+        }
+
+
+def _measured(send: Callable[[], list[float]], of_a_request: int) -> Measured:
+    began = time.perf_counter()
+    seconds = send()
+    spent = time.perf_counter() - began
     p50, p99 = np.percentile(seconds, [50, 99]) * 1_000
-    return Measured(p50, p99, one_by_one, _BATCHES * _OF_A_BATCH / spent)
+    return Measured(p50, p99, len(seconds) * of_a_request / spent)
+
+
+def _side_by_side(send: Callable[[int, int], list[float]]) -> list[float]:
+    with ThreadPoolExecutor(_TILLS) as tills:
+        sent = tills.map(lambda _: send(_OF_EACH_TILL, 1), range(_TILLS))
+        return [seconds for till in sent for seconds in till]
+
+
+def _sent(
+    url: str, key: str, numbers: Iterator[int], n_requests: int, of_a_request: int
+) -> list[float]:
+    """Send requests over one connection; give the seconds that each took."""
+    address = urlsplit(url)
+    connection = http.client.HTTPConnection(str(address.hostname), address.port or 80)
+    seconds = []
+    for _ in range(n_requests):
+        some = [next(numbers) for _ in range(of_a_request)]
+        chance = random.Random(some[0])
+        seconds.append(_send(connection, key, [_event(chance, number) for number in some]))
+    connection.close()
+    return seconds
 
 
 def _prepare(store: Store, home: Path) -> str:

@@ -10,8 +10,10 @@ import pandas as pd
 import sqlalchemy as sa
 
 from features.pipeline import signals_digest
+from features.signals.catalogue import CATALOGUE
 from models.tier import POLICIES, tier_by_cuts
 from serving.champion import Champion
+from serving.events.among import among
 from serving.published import current_scores
 from serving.scores.companies import Companies, PublishedSet
 from serving.scoring import ScoringError, forecast_customer, forecast_customers
@@ -22,6 +24,8 @@ from serving.store.tables import LEDGER, SET_COLUMNS
 __all__ = ["LiveScore", "LiveScorer", "NoScore"]
 
 _Signals = Mapping[str, Any]
+# So many customers are forecast faster one by one than as a frame.
+_ONE_BY_ONE = 3
 
 
 class NoScore(IntEnum):
@@ -113,7 +117,8 @@ class LiveScorer:
         found: dict[str, LiveScore | NoScore] = dict.fromkeys(opted_out, NoScore.OPTED_OUT)
         asked = sorted(positions.keys() - opted_out)
         days = _days_of(connection, asked, published.facts.as_of, self._service.today())
-        signals = self._signals(connection, days)
+        names = self._names_read(champion, published)
+        signals = self._signals(connection, days, names)
         found |= {who: NoScore.NO_PURCHASE for who in asked if who not in signals}
         try:
             forecasts = _forecasts(signals, champion, published.facts.discount_rate)
@@ -127,7 +132,9 @@ class LiveScorer:
             found[who] = LiveScore(row | forecast | tiers[who], shadows.get(who))
         return found
 
-    def _signals(self, connection: sa.Connection, days: Mapping[str, int]) -> dict[str, _Signals]:
+    def _signals(
+        self, connection: sa.Connection, days: Mapping[str, int], names: tuple[str, ...]
+    ) -> dict[str, _Signals]:
         store = self._service.store
         by_day: dict[int, list[str]] = {}
         for who, day in days.items():
@@ -135,11 +142,19 @@ class LiveScorer:
         found: dict[str, _Signals] = {}
         for day, customers in by_day.items():
             if len(customers) == 1:
-                values = signals_in_store(store, connection, customers[0], day)
+                values = signals_in_store(store, connection, customers[0], day, names)
                 found |= {} if values is None else {customers[0]: values}
             else:
-                found |= signals_of_some(store, connection, customers, day)
+                found |= signals_of_some(store, connection, customers, day, names)
         return found
+
+    def _names_read(self, champion: Champion, published: PublishedSet) -> tuple[str, ...]:
+        """Name the signals that scores are made of; to compute all would take twice as long."""
+        shadow = self._service.models.shadow
+        read = {POLICIES[published.facts.policy].value_column}
+        read |= _read_by(champion) | (set() if shadow is None else _read_by(shadow))
+        # A model that learned from other definitions may read what is no signal here.
+        return tuple(sorted(read & CATALOGUE.keys()))
 
     def _facts_of_scores(self, published: PublishedSet, champion: Champion) -> dict[str, Any]:
         known = champion.bundle.facts
@@ -189,16 +204,16 @@ class LiveScorer:
         }
 
 
-_CUSTOMERS: sa.BindParameter[Any] = sa.bindparam("customers", expanding=True)
+_CUSTOMERS = "customers"
 _OPTED_OUT = sa.select(LEDGER["customers"].c.customer_id).where(
-    LEDGER["customers"].c.customer_id.in_(_CUSTOMERS),
+    among(LEDGER["customers"].c.customer_id, _CUSTOMERS),
     LEDGER["customers"].c.profiling_opt_out == 1,
 )
 _NEWEST_DAYS = sa.union_all(
     *(
         sa.select(table.c.customer_id, sa.func.max(table.c.day).label("day"))
         .where(
-            table.c.customer_id.in_(_CUSTOMERS),
+            among(table.c.customer_id, _CUSTOMERS),
             table.c.day > sa.bindparam("published"),
             table.c.day <= sa.bindparam("today"),
         )
@@ -207,7 +222,7 @@ _NEWEST_DAYS = sa.union_all(
         if "day" in table.c
     )
 )
-_SCORES = current_scores(lambda column: column.in_(_CUSTOMERS))
+_SCORES = current_scores(lambda column: among(column, _CUSTOMERS))
 _TIERS_BEFORE = sa.select(_SCORES.c.customer_id, _SCORES.c.tier, _SCORES.c.tier_since).where(
     _SCORES.c.policy == sa.bindparam("policy")
 )
@@ -264,16 +279,31 @@ def _forecasts(
 ) -> dict[str, dict[str, Any]]:
     if not signals:
         return {}
-    if len(signals) == 1:
-        ((who, values),) = signals.items()
+    if len(signals) <= _ONE_BY_ONE:
         rows: dict[Any, Any] = {
             who: forecast_customer(values, champion, discount_rate=discount_rate)
+            for who, values in signals.items()
         }
     else:
-        frame = pd.DataFrame(list(signals.values()), index=list(signals))
+        frame = _frame(signals, champion)
         scored = forecast_customers(frame, champion, discount_rate=discount_rate)
         rows = dict(zip(scored.index, scored.to_dict("records"), strict=True))
     return {who: {name: _plain(value) for name, value in row.items()} for who, row in rows.items()}
+
+
+def _frame(signals: Mapping[str, _Signals], champion: Champion) -> pd.DataFrame:
+    """Lay out what `forecast_customers` reads; all signals would take longer than the forecast."""
+    first, read = next(iter(signals.values())), _read_by(champion)
+    columns = {
+        name: [values[name] for values in signals.values()] for name in first if name in read
+    }
+    return pd.DataFrame(columns, index=list(signals))
+
+
+def _read_by(champion: Champion) -> set[str]:
+    """Name the signals that `serving.scoring` reads."""
+    bundle = champion.bundle
+    return {*bundle.required_columns, bundle.facts["value_basis"], "days_since_last_purchase"}
 
 
 def _plain(value: Any) -> Any:

@@ -7,9 +7,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from serving.events.among import among
 from serving.events.ledger import write_ledger
 from serving.events.publishing import is_newer
 from serving.events.schemas import CustomerChange, Event
+from serving.events.writing import write_rows
 from serving.privacy.suppression import suppressed_among
 from serving.state import Service
 from serving.store.tables import EVENTS, UNSCORED
@@ -21,7 +23,7 @@ __all__ = ["Accepted", "Refusal", "accept"]
 _NEW = sa.insert(EVENTS).returning(EVENTS.c.event_id, EVENTS.c.position)
 _KNOWN = sa.select(
     EVENTS.c.event_id, EVENTS.c.position, EVENTS.c.digest, EVENTS.c.scored_position
-).where(EVENTS.c.event_id.in_(sa.bindparam("ids", expanding=True)))
+).where(among(EVENTS.c.event_id, "ids"))
 
 
 @dataclass(frozen=True)
@@ -73,53 +75,63 @@ class Accepted:
     n_repeated: int = 0
 
     @property
-    def unscored(self) -> set[str]:
+    def kept(self) -> list[Event]:
+        """The events of the request that were not refused."""
+        return [event for n, event in enumerate(self.events) if n not in self.refusals]
+
+    @property
+    def owed(self) -> list[Event]:
+        """Those of them that no score has answered yet."""
+        return [event for event in self.kept if self.repeats.get(event.event_id) is None]
+
+    @property
+    def unscored(self) -> frozenset[str]:
         """The customers whose score is owed to an event of the request."""
-        return {
-            event.customer_id
-            for n, event in enumerate(self.events)
-            if n not in self.refusals and self.repeats.get(event.event_id) is None
-        }
+        return frozenset(event.customer_id for event in self.owed)
 
 
-def accept(service: Service, events: Sequence[Event]) -> Accepted:
-    """Accept events; when this returns, they outlive the power.
+def accept(service: Service, requests: Sequence[Sequence[Event]]) -> list[Accepted]:
+    """Accept the events of requests, together; when this returns, they outlive the power.
 
     Parameters
     ----------
     service : Service
         Store and company.
-    events : sequence of Event
+    requests : sequence of sequence of Event
         Well-formed, and within the rules.
 
     Returns
     -------
-    Accepted
-        What came of them.
+    list of Accepted
+        What came of each request, as if they had come one after the other.
     """
-    accepted = Accepted(events)
-    digests = [_digest(event) for event in events]
+    taken = [Accepted(events) for events in requests]
     received_at = service.now()
     with service.store.writing() as connection:
         # Positions must be given in the order in which they become visible.
         service.store.lock(connection, "events")
-        new = _judged(connection, service, accepted, digests)
+        new = _judged(connection, service, taken)
         if new:
             rows = [
                 {
-                    "event_id": events[n].event_id,
-                    "kind": events[n].type,
-                    "customer_id": events[n].customer_id,
+                    "event_id": event_id,
+                    "kind": event.type,
+                    "customer_id": event.customer_id,
                     "received_at": received_at,
-                    "digest": digests[n],
+                    "digest": digest,
                 }
-                for n in new
+                for event_id, (event, digest) in new.items()
             ]
-            found = connection.execute(_NEW, rows)
-            accepted.positions |= {event_id: position for event_id, position in found}
-            write_ledger(connection, (events[n] for n in new), service.company.zone)
-        _owe_scores(connection, accepted)
-    return accepted
+            positions = {event_id: at for event_id, at in connection.execute(_NEW, rows)}
+            for accepted in taken:
+                accepted.positions |= {
+                    event.event_id: positions[event.event_id]
+                    for event in accepted.kept
+                    if event.event_id in positions
+                }
+            write_ledger(connection, (event for event, _ in new.values()), service.company.zone)
+        _owe_scores(connection, taken)
+    return taken
 
 
 def _digest(event: Event) -> str:
@@ -130,31 +142,34 @@ def _digest(event: Event) -> str:
 
 
 def _judged(
-    connection: sa.Connection, service: Service, accepted: Accepted, digests: Sequence[str]
-) -> list[int]:
-    """Tell the new events from repeats and refused ones; give the places of the new."""
-    known = _known(connection, accepted.events)
+    connection: sa.Connection, service: Service, taken: Sequence[Accepted]
+) -> dict[str, tuple[Event, str]]:
+    """Tell the new events from repeats and refused ones; give the new with their digests, by id."""
+    events = [event for accepted in taken for event in accepted.events]
+    known = _known(connection, events)
     erased = suppressed_among(
-        connection, service.company.home, {event.customer_id for event in accepted.events}
+        connection, service.company.home, {event.customer_id for event in events}
     )
-    new: dict[str, int] = {}
-    for n, event in enumerate(accepted.events):
-        row = known.get(event.event_id)
-        if event.customer_id in erased:
-            accepted.refusals[n] = _SUPPRESSED
-        elif row is not None and row.digest != digests[n]:
-            accepted.refusals[n] = _CONFLICT
-        elif row is not None:
-            accepted.positions[event.event_id] = row.position
-            accepted.repeats[event.event_id] = row.scored_position
-            accepted.n_repeated += 1
-        elif event.event_id not in new:
-            new[event.event_id] = n
-        elif digests[new[event.event_id]] == digests[n]:
-            accepted.n_repeated += 1
-        else:
-            accepted.refusals[n] = _CONFLICT
-    return list(new.values())
+    new: dict[str, tuple[Event, str]] = {}
+    for accepted in taken:
+        for n, event in enumerate(accepted.events):
+            digest = _digest(event)
+            row = known.get(event.event_id)
+            if event.customer_id in erased:
+                accepted.refusals[n] = _SUPPRESSED
+            elif row is not None and row.digest != digest:
+                accepted.refusals[n] = _CONFLICT
+            elif row is not None:
+                accepted.positions[event.event_id] = row.position
+                accepted.repeats[event.event_id] = row.scored_position
+                accepted.n_repeated += 1
+            elif event.event_id not in new:
+                new[event.event_id] = event, digest
+            elif new[event.event_id][1] == digest:
+                accepted.n_repeated += 1
+            else:
+                accepted.refusals[n] = _CONFLICT
+    return new
 
 
 def _known(connection: sa.Connection, events: Sequence[Event]) -> dict[str, Any]:
@@ -162,14 +177,14 @@ def _known(connection: sa.Connection, events: Sequence[Event]) -> dict[str, Any]
     return {row.event_id: row for row in connection.execute(_KNOWN, {"ids": ids})}
 
 
-def _owe_scores(connection: sa.Connection, accepted: Accepted) -> None:
+def _owe_scores(connection: sa.Connection, taken: Sequence[Accepted]) -> None:
     """Note in the same transaction whose score is owed, for whoever comes after a crash."""
     last: dict[str, int] = {}
-    for n, event in enumerate(accepted.events):
-        if n not in accepted.refusals and accepted.repeats.get(event.event_id) is None:
+    for accepted in taken:
+        for event in accepted.owed:
             position = accepted.positions[event.event_id]
             last[event.customer_id] = max(position, last.get(event.customer_id, 0))
     if last:
         statement = upsert(connection, UNSCORED, only_where=is_newer)
         rows = [{"customer_id": who, "position": last[who]} for who in sorted(last)]
-        connection.execute(statement, rows)
+        write_rows(connection, statement, rows)

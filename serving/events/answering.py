@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from serving.events.acceptance import Accepted
+from serving.events.among import among
 from serving.live import LiveScore, NoScore
 from serving.scores.schemas import score_of
 from serving.state import Service
@@ -80,22 +81,24 @@ def _kept(service: Service, event_ids: Iterable[str]) -> dict[str, dict[str, Any
     asked = list(event_ids)
     if not asked:
         return {}
-    statement = (
-        sa.select(EVENTS.c.event_id, EVENTS.c.scored_position, SCORE_CHANGES)
-        .select_from(
-            EVENTS.outerjoin(
-                SCORE_CHANGES,
-                sa.and_(
-                    SCORE_CHANGES.c.customer_id == EVENTS.c.customer_id,
-                    SCORE_CHANGES.c.position == EVENTS.c.scored_position,
-                ),
-            )
-        )
-        .where(EVENTS.c.event_id.in_(asked), EVENTS.c.scored_position.is_not(None))
-    )
     with service.store.reading() as connection:
-        rows = connection.execute(statement).all()
+        rows = connection.execute(_SCORES, {"ids": asked}).all()
     return {row.event_id: _said_before(service, row) for row in rows}
+
+
+_SCORES = (
+    sa.select(EVENTS.c.event_id, EVENTS.c.scored_position, SCORE_CHANGES)
+    .select_from(
+        EVENTS.outerjoin(
+            SCORE_CHANGES,
+            sa.and_(
+                SCORE_CHANGES.c.customer_id == EVENTS.c.customer_id,
+                SCORE_CHANGES.c.position == EVENTS.c.scored_position,
+            ),
+        )
+    )
+    .where(among(EVENTS.c.event_id, "ids"), EVENTS.c.scored_position.is_not(None))
+)
 
 
 def _said_before(service: Service, row: Any) -> dict[str, Any]:

@@ -3,9 +3,9 @@
 from typing import Any
 
 import orjson
+from anyio import to_thread
 from fastapi import APIRouter, Request, Response
 from starlette.background import BackgroundTask
-from starlette.concurrency import run_in_threadpool
 
 from serving.auth import admit, security_of
 from serving.errors import ServiceError, problems
@@ -81,6 +81,6 @@ async def post_events(request: Request) -> Response:
         headers = {"Worth-Repeated": str(n_repeated), "Cache-Control": "private, no-store"}
         return Response(orjson.dumps(answers), media_type=_JSON, headers=headers)
 
-    response = await run_in_threadpool(work)
+    response = await to_thread.run_sync(work, limiter=intake.limiter)
     response.background = BackgroundTask(intake.look_for_pending)
     return response

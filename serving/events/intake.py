@@ -2,15 +2,17 @@
 
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import structlog
+from anyio import CapacityLimiter
 
 from serving.events.acceptance import Accepted, accept
 from serving.events.answering import answer_events
+from serving.events.grouping import Grouping
 from serving.events.publishing import publish_live, unscored
-from serving.events.schemas import Event
+from serving.events.schemas import MOST_EVENTS, Event
 from serving.live import LiveScore, LiveScorer, NoScore
 from serving.metrics import observe_event_lag
 from serving.state import Service
@@ -22,16 +24,30 @@ __all__ = ["Intake", "score_pending"]
 _AT_ONCE = 200
 # Seconds between two looks for it.
 _PATIENCE = 60.0
+# Requests that are worked on at the same time, each on a thread. Those of reads are others, so
+# that reads need not wait until events are on the disk.
+_MOST_AT_WORK = 40
+# Customers who are scored together, where several requests wait for their scores; a larger request
+# is scored beside them, so that a till never waits for a night's batch.
+_MOST_TOGETHER = 50
 _log = structlog.get_logger()
 
 
 class Intake:
     """Where events come in, for one worker of the service.
 
+    Requests that come while others are being written to the disk are written together, with one
+    wait for the disk, and scored together.
+
     Parameters
     ----------
     service : Service
         Store, company and models.
+
+    Attributes
+    ----------
+    limiter : anyio.CapacityLimiter
+        The threads on which requests are worked on.
     """
 
     def __init__(self, service: Service) -> None:
@@ -39,6 +55,9 @@ class Intake:
         self._scorer = LiveScorer(service)
         # SQLite lets one writer write and the others sleep and try again; here they queue.
         self._turn = threading.Lock()
+        self._acceptance = Grouping(self._accept, weigh=len, most=MOST_EVENTS)
+        self._scoring = Grouping(self._score, weigh=len, most=_MOST_TOGETHER)
+        self.limiter = CapacityLimiter(_MOST_AT_WORK)
         self._next_look = time.monotonic() + _PATIENCE
         self._is_ending = threading.Event()
         self._start: threading.Thread | None = None
@@ -75,9 +94,9 @@ class Intake:
             they are sent again.
         """
         began = time.perf_counter()
-        with self._turn:
-            accepted = accept(self._service, events)
-        scores = self._score(accepted.unscored)
+        accepted = self._acceptance.do(events)
+        owed = accepted.unscored
+        scores = self._scoring.do(owed) if owed else {}
         answers = answer_events(self._service, accepted, scores)
         self._note(accepted, time.perf_counter() - began)
         return answers, accepted.n_repeated
@@ -97,7 +116,7 @@ class Intake:
             if not found:
                 break
             before = max(found.values())
-            n_scored += len(self._score(found))
+            n_scored += len(self._score([found])[0])
         if n_scored:
             _log.info("events.pending_scored", n_customers=n_scored)
         return n_scored
@@ -113,20 +132,24 @@ class Intake:
         except StoreError as error:  # Nobody waits for it, and there is a next time.
             _log.warning("events.pending_failed", error=str(error))
 
-    def _score(self, customers: Iterable[str]) -> dict[str, LiveScore | NoScore]:
-        """Score customers; those whom another writer was faster to score are left out."""
-        asked = sorted(set(customers))
-        if not asked:
-            return {}
+    def _accept(self, requests: Sequence[Sequence[Event]]) -> list[Accepted]:
+        with self._turn:
+            return accept(self._service, requests)
+
+    def _score(
+        self, requests: Sequence[Collection[str]]
+    ) -> list[Mapping[str, LiveScore | NoScore]]:
+        """Score the customers of requests; whom another writer was faster to score is left out."""
+        asked = sorted(frozenset[str]().union(*requests))
         with self._service.store.reading() as connection:
             # Once more: by now there may be later events, which the scores know too.
             positions = unscored(connection, asked)
             made = self._scorer.score(connection, positions) if positions else {}
-        if not made:
-            return {}
-        with self._turn:
-            published = publish_live(self._service.store, made, positions)
-        return {who: made[who] for who in published}
+        published: frozenset[str] = frozenset()
+        if made:
+            with self._turn:
+                published = publish_live(self._service.store, made, positions)
+        return [{who: made[who] for who in asked if who in published} for asked in requests]
 
     def _note(self, accepted: Accepted, seconds: float) -> None:
         if accepted.positions:

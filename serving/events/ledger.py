@@ -10,10 +10,13 @@ from features.schema import TABLES
 from serving.events.customers import changed_customers
 from serving.events.rows import Row, rows_of
 from serving.events.schemas import CustomerChange, Event
+from serving.events.writing import write_rows
 from serving.store.tables import LEDGER
 from serving.store.upsert import upsert
 
 __all__ = ["write_ledger"]
+
+_NEW_LINES = sa.insert(LEDGER["order_lines"])
 
 
 def write_ledger(connection: sa.Connection, events: Iterable[Event], zone: ZoneInfo) -> None:
@@ -39,14 +42,14 @@ def write_ledger(connection: sa.Connection, events: Iterable[Event], zone: ZoneI
     if changes:
         rows["customers"] = changed_customers(connection, changes, zone)
     for name, made in rows.items():
-        connection.execute(_statement(connection, name), made)
+        write_rows(connection, _statement(connection, name), made)
     _move_prepayments(connection, [*rows.get("invoices", ()), *rows.get("payments", ())])
 
 
 def _statement(connection: sa.Connection, name: str) -> sa.Insert:
     table = LEDGER[name]
     if name == "order_lines":
-        return sa.insert(table)
+        return _NEW_LINES
     if name == "customers":  # what stays of them is in the new row already
         return upsert(connection, table)
     return upsert(connection, table, _told_anew)

@@ -5,6 +5,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from serving.events.among import among
+from serving.events.writing import write_rows
 from serving.live import LiveScore, NoScore
 from serving.store import Store
 from serving.store.tables import EVENTS, LIVE_SCORES, SCORE_CHANGES, SHADOW_SCORES, UNSCORED
@@ -49,9 +51,7 @@ def unscored(
 
 
 _UNSCORED = sa.select(UNSCORED.c.customer_id, UNSCORED.c.position)
-_UNSCORED_OF = _UNSCORED.where(
-    UNSCORED.c.customer_id.in_(sa.bindparam("customers", expanding=True))
-)
+_UNSCORED_OF = _UNSCORED.where(among(UNSCORED.c.customer_id, "customers"))
 
 
 def publish_live(store: Store, made: Made, positions: Mapping[str, int]) -> frozenset[str]:
@@ -87,21 +87,22 @@ def publish_live(store: Store, made: Made, positions: Mapping[str, int]) -> froz
             if not _is_for_now(made[who])
         ]
         if done:
-            connection.execute(_FORGET, done)
+            write_rows(connection, _FORGET, done)
         if rows:
-            connection.execute(upsert(connection, LIVE_SCORES, only_where=is_newer), rows)
-            connection.execute(upsert(connection, SCORE_CHANGES, _nothing), rows)
+            write_rows(connection, upsert(connection, LIVE_SCORES, only_where=is_newer), rows)
+            write_rows(connection, upsert(connection, SCORE_CHANGES, _nothing), rows)
         if shadows:
-            connection.execute(sa.insert(SHADOW_SCORES), shadows)
+            write_rows(connection, _COMPARE, shadows)
     return frozenset(owed)
 
 
 _FORGET = sa.delete(UNSCORED).where(
     UNSCORED.c.customer_id == sa.bindparam("whose"), UNSCORED.c.position <= sa.bindparam("upto")
 )
+_COMPARE = sa.insert(SHADOW_SCORES)
 _OWED = (
     sa.select(UNSCORED.c.customer_id)
-    .where(UNSCORED.c.customer_id.in_(sa.bindparam("customers", expanding=True)))
+    .where(among(UNSCORED.c.customer_id, "customers"))
     .order_by(UNSCORED.c.customer_id)
     .with_for_update()
 )
@@ -146,7 +147,7 @@ def _answer_events(connection: sa.Connection, made: Made, positions: Mapping[str
         score = made[who]
         answer = int(score) if isinstance(score, NoScore) else positions[who]
         answers.append({"whose": who, "upto": positions[who], "answer": answer})
-    connection.execute(_ANSWER, answers)
+    write_rows(connection, _ANSWER, answers)
 
 
 def _still_owed(connection: sa.Connection, positions: Mapping[str, int]) -> set[str]:

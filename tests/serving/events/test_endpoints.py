@@ -369,3 +369,40 @@ class TestCrash:
             broken.setattr(intake, "publish_live", fail)
             post(order())
         assert post(order()).json()["answers"][0]["score"] is not None
+
+
+class TestManyTills:
+    def test_are_answered_together_and_reads_do_not_wait_for_them(
+        self, known: Store, order: Callable[..., Any], app_of: Callable[..., Any]
+    ) -> None:
+        key = create_key(known, ["events:write", "scores:read"])
+        app, n_tills = app_of(known), 60
+        headers = {"Authorization": f"Bearer {key}"}
+
+        async def ask() -> tuple[httpx.Response, list[httpx.Response]]:
+            transport = httpx.ASGITransport(app)
+            async with httpx.AsyncClient(
+                transport=transport, base_url="http://worth", headers=headers, timeout=60
+            ) as client:
+                with app.state.intake._turn:  # No event gets into the store meanwhile.
+                    posts = [
+                        asyncio.create_task(
+                            client.post("/v1/events", json={"events": [order(f"e-{n}")]})
+                        )
+                        for n in range(n_tills)
+                    ]
+                    limiter = app.state.intake.limiter
+                    while limiter.borrowed_tokens < limiter.total_tokens:
+                        await asyncio.sleep(0.01)
+                    score = client.get("/v1/customers/C-2/score")
+                    read = await asyncio.wait_for(score, timeout=60)
+                return read, await asyncio.gather(*posts)
+
+        read, answers = asyncio.run(ask())
+        assert read.status_code == 200
+        assert {answer.status_code for answer in answers} == {200}
+        told = [answer.json()["answers"][0] for answer in answers]
+        assert len({one["position"] for one in told}) == n_tills
+        assert all(one["score"]["historic_value"] >= 65.0 for one in told)
+        assert (_n_rows(known, EVENTS), _n_rows(known, UNSCORED)) == (n_tills, 0)
+        assert _n_rows(known, SCORE_CHANGES) < n_tills

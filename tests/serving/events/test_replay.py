@@ -67,8 +67,12 @@ def _signals_in_store(store: Store, customers: list[str], as_of: int) -> pd.Data
         driver = store.driver(connection)
         one_by_one = {who: engine.signals_of(driver, who, as_of) for who in customers}
         at_once = engine.signals_of_many(driver, customers, as_of)
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(sqlite, "WORTH_FETCHING", 1)
+            fetched = engine.signals_of_many(driver, customers, as_of)
     found = pd.DataFrame.from_dict(at_once, orient="index").sort_index()
-    _check_same(found, pd.DataFrame.from_dict(one_by_one, orient="index"))
+    for others in (one_by_one, fetched):
+        _check_same(found, pd.DataFrame.from_dict(others, orient="index").sort_index())
     return found
 
 
