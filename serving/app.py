@@ -8,10 +8,10 @@ from pathlib import Path
 from fastapi import FastAPI
 
 from serving.access.gate import Gate
-from serving.access.limits import QuotaHeaders
 from serving.events import endpoints as events
 from serving.events.intake import Intake
 from serving.lists import endpoints as lists
+from serving.middleware.shortcut import Shortcut
 from serving.operations import NO_TELEMETRY, add_operations
 from serving.options import CompanyFacts, ServiceOptions
 from serving.privacy import endpoints as privacy
@@ -88,8 +88,7 @@ def create_app(
     app.state.lookup, app.state.companies = ScoreLookup(store), Companies()
     app.state.intake = Intake(app.state.service)
     app.state.gate = Gate(store, app.state.service.options)
-    app.add_middleware(QuotaHeaders)
-    scores.add_score_route(app)
+    app.add_middleware(Shortcut, route=scores.add_score_route(app))
     for resource in (scores, events, lists, signals, versions, privacy):
         app.include_router(resource.router)
     add_operations(app, app.state.service)

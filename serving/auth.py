@@ -20,6 +20,7 @@ from serving.access.keys import (
     rotate_key,
 )
 from serving.access.scopes import SCOPES, Scope, allows
+from serving.middleware.headers import header_of
 
 __all__ = [
     "SCOPES",
@@ -84,9 +85,10 @@ async def admit(request: Request, scope: Scope) -> None:
     scope : str
         What it asks for.
     """
-    scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
+    headers = request.scope["headers"]
+    scheme, _, bearer = (header_of(headers, b"authorization") or "").partition(" ")
     is_bearer = scheme.lower() == "bearer" and bool(bearer)
-    credential = bearer if is_bearer else request.headers.get("x-api-key")
+    credential = bearer if is_bearer else header_of(headers, b"x-api-key")
     await cast(Gate, request.app.state.gate).admit(request, credential, scope)
 
 

@@ -3,6 +3,7 @@
 import logging
 import sys
 import traceback
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, BinaryIO
 
@@ -10,6 +11,8 @@ import orjson
 import structlog
 
 __all__ = ["configure_log"]
+
+_OFFSET = len("+00:00")
 
 
 def configure_log(stream: BinaryIO | None = None) -> structlog.typing.FilteringBoundLogger:
@@ -28,9 +31,8 @@ def configure_log(stream: BinaryIO | None = None) -> structlog.typing.FilteringB
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso", utc=True),
             _without_messages,
-            structlog.processors.JSONRenderer(serializer=_as_json),
+            _as_line,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.BytesLoggerFactory(stream or sys.stderr.buffer),
@@ -41,7 +43,9 @@ def configure_log(stream: BinaryIO | None = None) -> structlog.typing.FilteringB
     return log
 
 
-def _as_json(event: dict[str, Any], **_: Any) -> bytes:
+def _as_line(_: Any, __: str, event: structlog.typing.EventDict) -> bytes:
+    # What structlog has for it takes as long as all the rest of a line, and each request has one.
+    event["timestamp"] = datetime.now(UTC).isoformat()[:-_OFFSET] + "Z"
     return orjson.dumps(event, default=str)
 
 

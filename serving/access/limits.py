@@ -5,11 +5,9 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
 from serving.access.caller import Caller
 
-__all__ = ["Quota", "QuotaHeaders", "RateLimits"]
+__all__ = ["Quota", "RateLimits"]
 
 _WINDOW_SECONDS = 1.0
 
@@ -32,18 +30,18 @@ class Quota:
     remaining: int
     is_exceeded: bool
 
-    def headers(self) -> dict[str, str]:
+    def headers(self) -> list[tuple[bytes, bytes]]:
         """Say it as draft-ietf-httpapi-ratelimit-headers-10 has it.
 
         Returns
         -------
-        dict of str to str
-            The policy, and what is left of it.
+        list of (bytes, bytes)
+            The policy, and what is left of it, as ASGI has headers.
         """
-        return {
-            "ratelimit-policy": f'"default";q={self.limit};w=1',
-            "ratelimit": f'"default";r={self.remaining};t=1',
-        }
+        return [
+            (b"ratelimit-policy", b'"default";q=%d;w=1' % self.limit),
+            (b"ratelimit", b'"default";r=%d;t=1' % self.remaining),
+        ]
 
 
 class RateLimits:
@@ -109,38 +107,3 @@ class RateLimits:
                 if requests and requests[-1] > begin
             }
         return self._requests.setdefault(caller.actor, deque())
-
-
-class QuotaHeaders:
-    """Writes the caller's quota on every answer, refusals too.
-
-    Parameters
-    ----------
-    app : ASGI app
-        What answers. It leaves a Quota in the request's state.
-    """
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request.
-
-        Parameters
-        ----------
-        scope, receive, send : ASGI
-            The request, and where its answer goes.
-        """
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        state = scope.setdefault("state", {})
-
-        async def send_with_quota(message: Message) -> None:
-            quota = state.get("quota")
-            if quota is not None and message["type"] == "http.response.start":
-                more = [(n.encode(), value.encode()) for n, value in quota.headers().items()]
-                message["headers"] = [*message.get("headers", ()), *more]
-            await send(message)
-
-        await self._app(scope, receive, send_with_quota)

@@ -1,4 +1,4 @@
-"""The one layer around the app: id, limits, headers, faults, log line and measurement.
+"""The one layer around the app: id, limits, headers, quota, faults, log line and measurement.
 
 One layer, because each costs every request some microseconds.
 """
@@ -12,6 +12,7 @@ from fastapi import Request
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from serving.access.limits import Quota
 from serving.errors import problem_answer
 from serving.metrics import observe_request
 from serving.middleware.body_limit import limited
@@ -51,9 +52,11 @@ class _Answer:
         """Complete its headers, and pass it on."""
         if message["type"] == "http.response.start":
             self.status = message["status"]
+            quota: Quota | None = self._scope["state"].get("quota")
             message["headers"] = answer_headers(
                 message.get("headers", ()),
                 self._request_id,
+                () if quota is None else quota.headers(),
                 is_https=self._scope["scheme"] == "https",
                 is_last=getattr(self._scope["app"].state, "draining", False),
             )

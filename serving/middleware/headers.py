@@ -4,7 +4,7 @@ import re
 import secrets
 from collections.abc import Iterable
 
-__all__ = ["answer_headers", "request_id_of"]
+__all__ = ["RawHeaders", "answer_headers", "header_of", "request_id_of"]
 
 RawHeaders = list[tuple[bytes, bytes]]
 
@@ -42,8 +42,34 @@ def request_id_of(headers: Iterable[tuple[bytes, bytes]]) -> str:
     return secrets.token_hex(8)
 
 
+def header_of(headers: Iterable[tuple[bytes, bytes]], name: bytes) -> str | None:
+    """Find a header; the framework makes an object of all of them, and takes longer.
+
+    Parameters
+    ----------
+    headers : iterable of (bytes, bytes)
+        Of the request, as ASGI has them.
+    name : bytes
+        In small letters.
+
+    Returns
+    -------
+    str or None
+        The first of that name.
+    """
+    for known, value in headers:
+        if known == name:
+            return value.decode("latin-1")
+    return None
+
+
 def answer_headers(
-    headers: Iterable[tuple[bytes, bytes]], request_id: str, *, is_https: bool, is_last: bool
+    headers: Iterable[tuple[bytes, bytes]],
+    request_id: str,
+    quota: Iterable[tuple[bytes, bytes]] = (),
+    *,
+    is_https: bool,
+    is_last: bool,
 ) -> RawHeaders:
     """Complete the headers of an answer.
 
@@ -53,6 +79,8 @@ def answer_headers(
         Its own, with names in small letters.
     request_id : str
         Of the request.
+    quota : iterable of (bytes, bytes), optional
+        What is left of the caller's.
     is_https : bool
         Whether the client came by HTTPS.
     is_last : bool
@@ -63,7 +91,7 @@ def answer_headers(
     list of (bytes, bytes)
         All of them.
     """
-    complete = [*headers, *_ALWAYS, (b"x-request-id", request_id.encode("ascii"))]
+    complete = [*headers, *quota, *_ALWAYS, (b"x-request-id", request_id.encode("ascii"))]
     said = {name for name, _ in complete}
     complete += [header for header in _BY_DEFAULT if header[0] not in said]
     if is_https:

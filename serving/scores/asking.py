@@ -8,6 +8,7 @@ import orjson
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 
+from serving.middleware.headers import RawHeaders, header_of
 from serving.scores.schemas import Score
 
 __all__ = ["FIELDS", "PARAMETERS", "PARTS", "answered", "asked_for", "check_id", "etag_of", "json"]
@@ -16,6 +17,8 @@ FIELDS = tuple(Score.model_fields)
 PARTS = ("factors", "interval", "scorecard", "signals")
 _KNOWN: Mapping[str, Collection[str]] = {"fields": FIELDS, "include": PARTS}
 _LONGEST_ID = 200
+_JSON = (b"content-type", b"application/json")
+_REVALIDATED = (b"cache-control", b"private, no-cache")
 
 
 def _list_parameter(name: str, words: Sequence[str], description: str) -> dict[str, Any]:
@@ -79,6 +82,8 @@ def asked_for(
         If a parameter or a word is not known.
     """
     found: dict[str, frozenset[str]] = {}
+    if not request.scope["query_string"]:
+        return found
     for name, text in request.query_params.multi_items():
         if name not in known:
             raise _wrong(("query", name[:100]), f"The query may have {_listed(known)}", None)
@@ -142,11 +147,22 @@ def answered(request: Request, answer: Mapping[str, Any]) -> Response:
     """
     body = orjson.dumps(answer)
     etag = etag_of(body)
-    headers = {"ETag": etag, "Cache-Control": "private, no-cache"}
-    known = request.headers.get("if-none-match")
+    known = header_of(request.scope["headers"], b"if-none-match")
     if known is not None and _is_among(etag, known):
-        return Response(status_code=304, headers=headers)
-    return Response(body, media_type="application/json", headers=headers)
+        return _Ready(304, b"", [(b"etag", etag.encode()), _REVALIDATED])
+    length = b"%d" % len(body)
+    headers = [(b"content-length", length), _JSON, (b"etag", etag.encode()), _REVALIDATED]
+    return _Ready(200, body, headers)
+
+
+class _Ready(Response):
+    """An answer whose headers are encoded already."""
+
+    def __init__(self, status: int, body: bytes, headers: RawHeaders) -> None:
+        self.status_code = status
+        self.body = body
+        self.raw_headers = headers
+        self.background = None
 
 
 def etag_of(body: bytes) -> str:

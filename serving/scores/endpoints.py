@@ -1,7 +1,6 @@
 """Scores: of one customer, of many, of one who is only imagined, and how one's moved."""
 
-from collections.abc import Callable, Coroutine
-from typing import Annotated, Any, cast
+from typing import Annotated, cast
 
 from fastapi import APIRouter, Depends, FastAPI, Path, Query, Request, Response
 from fastapi.routing import APIRoute
@@ -12,6 +11,7 @@ from serving.errors import problems
 from serving.scores.asking import PARAMETERS, answered, asked_for, check_id, json
 from serving.scores.batch import BatchWanted, ScoresFound
 from serving.scores.companies import Companies
+from serving.scores.direct import Direct, reading
 from serving.scores.history import history_of
 from serving.scores.history_schemas import History
 from serving.scores.lookup import ScoreLookup
@@ -26,21 +26,18 @@ __all__ = ["add_score_route", "router"]
 router = APIRouter(tags=["scores"])
 
 
-class _Direct(APIRoute):
-    """An operation that reads its request itself: the framework takes longer than all the rest."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Give the operation as it is; what it asks for stands in `openapi_extra`."""
-        return cast(Callable[[Request], Coroutine[Any, Any, Response]], self.endpoint)
-
-
-def add_score_route(app: FastAPI) -> None:
+def add_score_route(app: FastAPI) -> APIRoute:
     """Put the operation that is asked most before all others.
 
     Parameters
     ----------
     app : FastAPI
         Without any route yet.
+
+    Returns
+    -------
+    APIRoute
+        Of that operation.
     """
     app.router.add_api_route(
         "/v1/customers/{customer_id:path}/score",  # An id may hold a slash.
@@ -51,8 +48,9 @@ def add_score_route(app: FastAPI) -> None:
         responses=problems(401, 403, 404, 422, 429, 503)
         | {304: {"description": "The client's answer still holds."}},
         openapi_extra={"parameters": PARAMETERS, "security": security_of("scores:read")},
-        route_class_override=_Direct,
+        route_class_override=Direct,
     )
+    return cast(APIRoute, app.router.routes[-1])
 
 
 async def get_score(request: Request) -> Response:
@@ -70,8 +68,7 @@ async def get_score(request: Request) -> Response:
         # What was asked for by `include` is wanted, whatever `fields` says.
         fields = fields and fields | parts | {"factors_missing"}
     else:
-        lookup = cast(ScoreLookup, request.app.state.lookup)
-        row = await lookup.find(customer_id)
+        row = await _lookup(request).find(customer_id)
         if row is None:
             raise await run_in_threadpool(refuse, service.store, customer_id)
         answer = score_of(row, service)
@@ -93,37 +90,54 @@ def get_history(
     return json(history_of(service_of(request), customer_id, limit))
 
 
-@router.post(
-    "/v1/scores:batchGet",
-    dependencies=[Depends(requires("scores:read"))],
-    response_model=ScoresFound,
-    responses=problems(401, 403, 413, 422, 429, 503),
-)
-def get_scores(request: Request, wanted: BatchWanted) -> Response:
+async def get_scores(request: Request, wanted: BatchWanted) -> Response:
     """Tell what up to 1,000 customers are worth, all from one state of the store."""
     parts = set(wanted.include or ())
     fields = frozenset(wanted.fields) | parts if wanted.fields else None
-    scores, missing = find_scores(
-        service_of(request), _companies(request), wanted.customer_ids, parts
-    )
-    return json({"scores": [chosen(score, fields) for score in scores], "missing": missing})
+
+    def work() -> Response:
+        scores, missing = find_scores(
+            service_of(request), _companies(request), _lookup(request), wanted.customer_ids, parts
+        )
+        return json({"scores": [chosen(score, fields) for score in scores], "missing": missing})
+
+    return await run_in_threadpool(work)
 
 
-@router.post(
-    "/v1/scores:preview",
-    dependencies=[Depends(requires("scores:preview"))],
-    response_model=Preview,
-    responses=problems(401, 403, 404, 413, 422, 429, 503),
+router.add_api_route(
+    "/v1/scores:batchGet",
+    get_scores,
+    methods=["POST"],
+    dependencies=[Depends(requires("scores:read"))],
+    response_model=ScoresFound,
+    responses=problems(401, 403, 413, 422, 429, 503),
+    route_class_override=reading(BatchWanted, "scores:read"),
 )
+
+
 async def preview_score(request: Request, wanted: PreviewWanted) -> Response:
     """Tell what a history would be worth, of a customer or of nobody; nothing is stored."""
     service = service_of(request)
-    lookup = cast(ScoreLookup, request.app.state.lookup)
-    if lookup.is_inline and not wanted.include:
+    if _lookup(request).is_inline and not wanted.include:
         # Some milliseconds of computing; a thread would take turns with the loop and end later.
         return json(preview(service, _companies(request), wanted))
     return json(await run_in_threadpool(preview, service, _companies(request), wanted))
 
 
+router.add_api_route(
+    "/v1/scores:preview",
+    preview_score,
+    methods=["POST"],
+    dependencies=[Depends(requires("scores:preview"))],
+    response_model=Preview,
+    responses=problems(401, 403, 404, 413, 422, 429, 503),
+    route_class_override=reading(PreviewWanted, "scores:preview"),
+)
+
+
 def _companies(request: Request) -> Companies:
     return cast(Companies, request.app.state.companies)
+
+
+def _lookup(request: Request) -> ScoreLookup:
+    return cast(ScoreLookup, request.app.state.lookup)

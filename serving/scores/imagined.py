@@ -1,6 +1,7 @@
 """The rows of a ledger that was imagined: a customer's own, if there are any, and those given."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -12,6 +13,10 @@ from serving.events.schemas import CustomerChange, Event
 __all__ = ["imagine"]
 
 _Row = dict[str, Any]
+# What tells the rows of a table apart; made once, as it is asked for every row.
+_KEY_OF: Mapping[str, Callable[[_Row], Any]] = {
+    name: itemgetter(*table.key) for name, table in TABLES.items()
+}
 
 
 def imagine(
@@ -35,7 +40,9 @@ def imagine(
     dict of str to list of dict
         Rows by table.
     """
-    rows = {name: {_key(name, row): row for row in own.get(name, ())} for name in TABLES}
+    rows = {
+        name: {key_of(row): row for row in own.get(name, ())} for name, key_of in _KEY_OF.items()
+    }
     for n, event in enumerate(events):
         if isinstance(event, CustomerChange):
             _change(rows["customers"], event, customer_id, zone)
@@ -43,33 +50,28 @@ def imagine(
         named = event.model_copy(update={"event_id": f"preview-{n}", "customer_id": customer_id})
         table, made = rows_of(named, zone)
         for row in made:
-            _put(rows[table], _key(table, row), row)
+            _put(rows[table], _KEY_OF[table](row), row)
     _move_prepayments(rows["invoices"].values(), rows["payments"].values())
     return {name: list(found.values()) for name, found in rows.items()}
 
 
-def _key(table: str, row: _Row) -> tuple[Any, ...]:
-    return tuple(row[name] for name in TABLES[table].key)
-
-
-def _put(rows: dict[tuple[Any, ...], _Row], key: tuple[Any, ...], row: _Row) -> None:
+def _put(rows: dict[Any, _Row], key: Any, row: _Row) -> None:
     """Let what is told anew go before what is known; what is left out is known still."""
-    told = {name: value for name, value in row.items() if value is not None}
-    rows[key] = {**rows.get(key, row), **told}
+    known = rows.get(key)
+    if known is not None:
+        row = known | {name: value for name, value in row.items() if value is not None}
+    rows[key] = row
 
 
-def _change(
-    rows: dict[tuple[Any, ...], _Row], event: CustomerChange, customer_id: str, zone: ZoneInfo
-) -> None:
+def _change(rows: dict[Any, _Row], event: CustomerChange, customer_id: str, zone: ZoneInfo) -> None:
     """Take over what signals and scores look at: since when a customer is one, and the opt-out."""
-    key = (customer_id,)
-    row = rows.get(key) or {"customer_id": customer_id, KEY_COLUMN: b"preview"}
+    row = rows.get(customer_id) or {"customer_id": customer_id, KEY_COLUMN: b"preview"}
     if "acquired_at" in event.model_fields_set:
         won = event.acquired_at
         row = row | {"acquired_day": None if won is None else day_of_moment(won, zone)}
     if event.profiling_opt_out:
         row = row | {"profiling_opt_out": 1}
-    rows[key] = row
+    rows[customer_id] = row
 
 
 def _move_prepayments(invoices: Iterable[_Row], payments: Iterable[_Row]) -> None:

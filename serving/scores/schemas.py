@@ -1,14 +1,16 @@
 """What a score says, and how a row of the store becomes one."""
 
-from collections.abc import Mapping
-from datetime import UTC, date, datetime
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
 from functools import lru_cache
+from time import time
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from features.ledger import date_of
 from serving.state import Service
+from serving.store.tables import SET_COLUMNS
 
 __all__ = [
     "Contribution",
@@ -28,7 +30,11 @@ __all__ = [
     "interval_of",
     "nothing_required",
     "score_of",
+    "scores_of",
 ]
+
+# Where they stand in a row of `current_scores`, behind customer_id and set_id.
+_SET_FACTS = slice(2, 2 + len(SET_COLUMNS))
 
 
 class Value(BaseModel):
@@ -189,6 +195,32 @@ def score_of(row: Any, service: Service) -> dict[str, Any]:
     }
 
 
+def scores_of(rows: Iterable[Any], service: Service) -> list[dict[str, Any]]:
+    """Write rows of the store as answers; how they were made is mostly the same, and written once.
+
+    Parameters
+    ----------
+    rows : iterable of tuple
+        With the columns of `current_scores`, in their order and as attributes.
+    service : Service
+        It says from when on a score is stale.
+
+    Returns
+    -------
+    list of dict
+        What `score_of` makes of each.
+    """
+    written: dict[tuple[Any, ...], dict[str, Any]] = {}
+    scores = []
+    for row in rows:
+        made = tuple(row[_SET_FACTS])
+        facts = written.get(made)
+        if facts is None:
+            facts = written[made] = facts_of(row, service)
+        scores.append({**forecast_of(row), "historic_value": row.historic_value, **facts})
+    return scores
+
+
 def facts_of(row: Any, service: Service) -> dict[str, Any]:
     """Write how a score was made. The fields are those of `SetFacts`.
 
@@ -204,7 +236,7 @@ def facts_of(row: Any, service: Service) -> dict[str, Any]:
     dict
         Ready for JSON.
     """
-    age = (datetime.now(UTC).timestamp() - _seconds(row.scored_at)) / 3600
+    age = (time() - _seconds(row.scored_at)) / 3600
     stale = age > service.options.score_max_age_hours
     return {
         "as_of": _day(row.as_of),

@@ -10,7 +10,8 @@ from serving.errors import ServiceError
 from serving.published import current_scores, set_facts
 from serving.scores.companies import Companies, PublishedSet
 from serving.scores.explaining import NoReasonsError, explain_score
-from serving.scores.schemas import interval_of, score_of
+from serving.scores.lookup import ScoreLookup
+from serving.scores.schemas import interval_of, score_of, scores_of
 from serving.signals.computing import SignalValues, signals_in_store
 from serving.state import Service
 from serving.store import Store
@@ -166,7 +167,11 @@ def _factors(row: Any, signals: SignalValues | None, service: Service) -> dict[s
 
 
 def find_scores(
-    service: Service, companies: Companies, customer_ids: Sequence[str], parts: Collection[str]
+    service: Service,
+    companies: Companies,
+    lookup: ScoreLookup,
+    customer_ids: Sequence[str],
+    parts: Collection[str],
 ) -> tuple[list[dict[str, Any]], list[str]]:
     """Find the scores of many customers.
 
@@ -176,6 +181,8 @@ def find_scores(
         With the store.
     companies : Companies
         What the scorecard compares with.
+    lookup : ScoreLookup
+        What finds them.
     customer_ids : sequence of str
         Who.
     parts : collection of {"interval", "scorecard"}
@@ -191,11 +198,8 @@ def find_scores(
     NothingPublishedError
         If no set is published.
     """
-    # PostgreSQL cannot be asked for a NUL.
-    asked = sorted({who for who in customer_ids if "\0" not in who})
     with service.store.reading() as connection:
-        found = sa.select(current_scores(lambda column: column.in_(asked)))
-        rows = {row.customer_id: row for row in connection.execute(found)}
+        rows = lookup.find_many(connection, customer_ids)
         if not rows:
             set_facts(connection)
         cards = {}
@@ -204,13 +208,12 @@ def find_scores(
             for who, row in rows.items():
                 signals = signals_in_store(service.store, connection, who, row.as_of)
                 cards[who] = _scorecard(published, signals, row)
-    scores = []
-    for who in customer_ids:
-        if who in rows:
-            answer = score_of(rows[who], service)
-            if "interval" in parts:
-                answer["interval"] = interval_of(rows[who])
-            if "scorecard" in parts:
-                answer["scorecard"] = cards.get(who)
-            scores.append(answer)
+    found = [who for who in customer_ids if who in rows]
+    scores = scores_of([rows[who] for who in found], service)
+    if "interval" in parts:
+        for who, answer in zip(found, scores, strict=True):
+            answer["interval"] = interval_of(rows[who])
+    if "scorecard" in parts:
+        for who, answer in zip(found, scores, strict=True):
+            answer["scorecard"] = cards[who]
     return scores, [who for who in customer_ids if who not in rows]
