@@ -30,22 +30,24 @@ from features.sources import Source
 from serving.auth import create_key
 from serving.ingest import ingest
 from serving.publish import publish
-from serving.registry import load_champion
 from serving.store import SQLiteStore
 from serving.store.tables import SCORES
+from serving.versions.scorer import scorer
 from training.tracking import Tracking
 from training.train import train
 from worth.demo import demo_settings
 from worth.settings import Settings
 
+__all__ = ["CHANCE", "CUSTOMER_ID", "HEADERS", "running_service"]
+
 _SECONDS = 10
 _LINES = 60
 _PATIENCE = 120.0
-_ID = "C%07d"
+CUSTOMER_ID = "C%07d"
 # Of every script: chance, so that no cache answers; the same chance every time.
-_CHANCE = "math.randomseed(1)\nlocal n = {n}\nlocal function who() "
-_CHANCE += 'return string.format("C%07d", math.random(1, n)) end\n'
-_HEADERS = 'wrk.headers["X-API-Key"] = "{key}"\nwrk.headers["Content-Type"] = "application/json"\n'
+CHANCE = "math.randomseed(1)\nlocal n = {n}\nlocal function who() "
+CHANCE += 'return string.format("C%07d", math.random(1, n)) end\n'
+HEADERS = 'wrk.headers["X-API-Key"] = "{key}"\nwrk.headers["Content-Type"] = "application/json"\n'
 
 
 def main() -> None:
@@ -77,7 +79,7 @@ def _lay(settings: Settings, n_customers: int) -> str:
         tracking = Tracking(settings.mlflow_uri, settings.artifacts)
         origin = day_of(date(1998, 3, 31))
         train(store.read_ledger(), tracking, as_of=origin, horizon_days=90, currency="USD")
-        champion = load_champion(settings.mlflow_uri)
+        champion = scorer(store, settings.home, settings.mlflow_uri).champion
         publish(store, champion, currency="USD", discount_rate=0.1, policy="predicted")
         _multiply(store, n_customers)
     scopes = ["scores:read", "scores:preview", "lists:read"]
@@ -102,7 +104,7 @@ def _multiply(store: SQLiteStore, n_customers: int) -> None:
         connection.execute(
             sa.text(
                 f"{numbers} INSERT INTO scores (set_id, customer_id, {columns}) "
-                f"SELECT set_id, printf('{_ID}', n), {columns} FROM numbers "
+                f"SELECT set_id, printf('{CUSTOMER_ID}', n), {columns} FROM numbers "
                 "JOIN models_of_scores ON place = n % :known"
             ),
             {"most": n_customers, "known": known},
@@ -111,7 +113,7 @@ def _multiply(store: SQLiteStore, n_customers: int) -> None:
         connection.execute(
             sa.text(
                 f"{numbers} INSERT INTO customers (customer_id, row_key, profiling_opt_out) "
-                f"SELECT printf('{_ID}', n), printf('{_ID}', n), 0 FROM numbers"
+                f"SELECT printf('{CUSTOMER_ID}', n), printf('{CUSTOMER_ID}', n), 0 FROM numbers"
             ),
             {"most": n_customers},
         )
@@ -121,9 +123,9 @@ def _multiply(store: SQLiteStore, n_customers: int) -> None:
 def _measure(
     settings: Settings, key: str, n_customers: int, seconds: int, scratch: Path
 ) -> Iterator[tuple[str, str]]:
-    with _service(settings, scratch / "service.log") as (url, started, seconds_to_ready):
+    with running_service(settings, scratch / "service.log") as (url, started, seconds_to_ready):
         yield f"start to ready, {n_customers:,} scored", f"{seconds_to_ready:.1f} s"
-        head = _CHANCE.format(n=n_customers) + _HEADERS.format(key=key)
+        head = CHANCE.format(n=n_customers) + HEADERS.format(key=key)
         read = 'request = function() return wrk.format("GET", "/v1/customers/" .. who() .. '
         read += '"/score") end\n'
         yield "stored score, 16 connections", _wrk(url, head + read, 16, seconds, scratch)
@@ -141,7 +143,7 @@ def _measure(
         yield f"resident memory of one worker, {n_customers:,} scored", f"{memory:.0f} MB"
     with _mlflow(settings, scratch / "mlflow.log") as url:
         post = _posted("/invocations", signals)
-        theirs = _wrk(url, _HEADERS.format(key="none") + post, 4, seconds, scratch)
+        theirs = _wrk(url, HEADERS.format(key="none") + post, 4, seconds, scratch)
         yield "mlflow models serve, its signals given, 4 connections", theirs
     ratio = _rate_of(ours) / _rate_of(theirs)
     yield "preview against mlflow models serve", f"{ratio:.1f} times the requests a second"
@@ -199,7 +201,8 @@ def _rate_of(found: str) -> float:
 
 
 @contextmanager
-def _service(settings: Settings, log: Path) -> Iterator[tuple[str, dict[str, Any], float]]:
+def running_service(settings: Settings, log: Path) -> Iterator[tuple[str, dict[str, Any], float]]:
+    """Start `worth serve`; give its address, what it said of itself, and the seconds to ready."""
     begun = time.monotonic()
     command = [sys.executable, "-m", "worth", "serve", "--port", "0"]
     with _process(command, log, {"WORTH_HOME": str(settings.home)}) as process:

@@ -56,6 +56,8 @@ def run_server(assignment: Assignment, *, host: str, port: int, workers: int = 1
         with _memory_shared():
             crew = Crew(assignment, listener, workers, stops)
             url = _url(listener)
+            # Before the watcher notes anything.
+            registry = _registry(assignment)
             started = crew.start()
             if not stops.n:
                 log.info(
@@ -65,7 +67,7 @@ def run_server(assignment: Assignment, *, host: str, port: int, workers: int = 1
                     python=platform.python_version(),
                     home=str(assignment.company.home),
                     **started,
-                    **_registry(assignment),
+                    **registry,
                     workers=workers,
                     pid=os.getpid(),
                     worker_pids=crew.worker_pids,

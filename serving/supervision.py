@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from pathlib import Path
 from socket import socket
 from typing import Any
 
@@ -24,6 +25,8 @@ from serving.assignment import Assignment
 from serving.metrics import worker_is_gone
 from serving.server import ServerError
 from serving.stops import StopSignals
+from serving.versions.bundles import has_bundle
+from serving.versions.notes import noted_champion
 from serving.worker import work
 
 __all__ = ["Crew"]
@@ -92,6 +95,10 @@ class Crew:
         ServerError
             If one of them cannot start. None of them runs then.
         """
+        if not _has_champion(self._assignment.company.home):
+            # Nothing is ready before the watcher has fetched one. Else it comes when the workers
+            # are there: importing MLflow takes processors from them.
+            self._replace_watcher()
         self._workers = [self._started() for _ in range(self._n_workers)]
         facts: dict[str, Any] = {}
         while not self._stops.n and (waiting := [w.report for w in self._workers if w.report]):
@@ -198,6 +205,11 @@ class Crew:
         if self._watcher is not None:
             self._watcher.kill()
             self._watcher.wait()
+
+
+def _has_champion(home: Path) -> bool:
+    champion = noted_champion(home)
+    return champion is not None and has_bundle(home, champion.digest)
 
 
 def _environment() -> dict[str, str]:

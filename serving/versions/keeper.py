@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import structlog
 
 from models.bundle import BundleError
+from models.value.trees import load_lightgbm
 from serving.champion import Champion
 from serving.state import Service
 from serving.store import StoreError
@@ -123,6 +124,8 @@ class ModelKeeper:
         return Champion(MODEL_NAME, model.version, bundle, digest=model.digest)
 
     def _keep_looking(self) -> None:
+        if not self._end.wait(_SECONDS_BETWEEN_LOOKS):
+            _prepare_explanations()
         while not self._end.wait(_SECONDS_BETWEEN_LOOKS):
             self.look()
 
@@ -174,6 +177,14 @@ class ModelKeeper:
             return (bundle_folder(self._home, model.digest) / "bundle.json").stat().st_mtime_ns
         except OSError:
             return 0
+
+
+def _prepare_explanations() -> None:
+    """Import what they alone need, after the start, so that the first need not wait for it."""
+    try:
+        load_lightgbm()
+    except ImportError as error:
+        _log.error("explanations.not_to_be_had", reason=str(error))
 
 
 def _name_of(model: Champion | None) -> Named | None:

@@ -12,7 +12,9 @@ from models.value.discounting import discount_factor
 from serving.champion import Champion
 from serving.lists.service import preview_list
 from serving.options import CompanyFacts
+from serving.predictions import kept_sets
 from serving.publish import PublishError, publish
+from serving.score_sets import write_set
 from serving.scoring import ScoringError
 from serving.state import Service
 from serving.store import SQLiteStore
@@ -187,6 +189,56 @@ def test_the_first_set_of_every_month_is_kept_until_its_forecast_is_judged(
     assert kept_when_the_ledger_ends_on(may_3 + 1) == [february]
     assert kept_when_the_ledger_ends_on(june_5) == [february]
     assert kept_when_the_ledger_ends_on(june_5 + 1) == []
+
+
+def _in_store(store: SQLiteStore) -> list[int]:
+    with store.reading() as connection:
+        return sorted(connection.scalars(sa.select(SCORES.c.set_id).distinct()))
+
+
+def test_a_publication_that_was_cut_off_is_no_set_and_is_removed_by_later_ones(
+    store: SQLiteStore, load: Load, champion: Champion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("serving.score_sets._PIECE_ROWS", 2)
+    load(_ROWS)
+    first = _publish(store, champion)
+    with store.reading() as connection:
+        facts = dict(connection.execute(sa.select(SCORE_SETS)).mappings().one())
+    del facts["id"]
+    broken = first.scores.assign(tier=["A", "B", None])
+
+    with pytest.raises(sa.exc.IntegrityError):
+        write_set(store, broken, facts, actor="test", erased=frozenset())
+
+    left = first.set_id + 1
+    assert _in_store(store) == [first.set_id, left]
+    assert [kept.set_id for kept in kept_sets(store)] == [first.set_id]
+    assert set(_since(store)) == {"B", "C", "D"}
+    second = _publish(store, champion).set_id
+    assert second > left
+    assert left in _in_store(store)  # It might be at work.
+    third = _publish(store, champion).set_id
+    assert _in_store(store) == [first.set_id, second, third]
+
+
+def test_a_set_in_pieces_is_the_same_set(
+    store: SQLiteStore, load: Load, champion: Champion, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def rows(set_id: int) -> list[Any]:
+        columns = [column for column in SCORES.c if column.name != "set_id"]
+        wanted = sa.select(*columns).where(SCORES.c.set_id == set_id)
+        with store.reading() as connection:
+            return list(connection.execute(wanted.order_by(SCORES.c.customer_id)))
+
+    load([(f"C{n}", day, 1.0 + n) for n in range(20) for day in (0, 3 * n)])
+    whole = _publish(store, champion).set_id
+    monkeypatch.setattr("serving.score_sets._PIECE_ROWS", 7)
+
+    assert rows(_publish(store, champion).set_id) == rows(whole)
+    assert len(rows(whole)) == 20
+    _publish(store, champion)
+    last = _publish(store, champion).set_id
+    assert _in_store(store) == [whole, last - 1, last]
 
 
 _READER = """

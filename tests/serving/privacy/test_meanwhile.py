@@ -1,5 +1,6 @@
 """Erasures while something else is at work, or cut off before they were answered."""
 
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,38 @@ def test_who_is_erased_while_a_set_is_made_is_not_in_it(
     with store.reading() as connection:
         assert connection.scalars(sa.select(SCORE_SETS.c.n_customers)).all() == [2]
         assert len(connection.execute(sa.select(SCORES)).all()) == 2
+
+
+@pytest.mark.usefixtures("orders")
+@pytest.mark.parametrize("n_pieces", [1, 2, 3])
+def test_who_is_erased_between_two_pieces_of_a_set_is_not_in_it(
+    store: SQLiteStore,
+    champion: Champion,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    n_pieces: int,
+) -> None:
+    monkeypatch.setattr("serving.score_sets._PIECE_ROWS", 1)
+    written: list[object] = []
+
+    class Erasing(type(store)):  # type: ignore[misc]
+        @contextmanager
+        def staged(self, tables: Any) -> Any:
+            with super().staged(tables) as opened:
+                yield opened
+            written.append(tables)
+            if len(written) == n_pieces:
+                _erase(store, tmp_path)
+            if len(written) >= n_pieces:
+                assert "C-2" not in _held(store)
+
+    made = publish(
+        Erasing(store.engine), champion, currency="USD", discount_rate=0.1, policy="predicted"
+    )
+    assert len(written) == 3
+    assert _held(store) == set(made.scores.index) == {"C-1", "C-3"}
+    with store.reading() as connection:
+        assert connection.scalars(sa.select(SCORE_SETS.c.n_customers)).all() == [2]
 
 
 def test_who_is_erased_while_a_source_is_read_is_not_loaded_from_it(
