@@ -170,11 +170,10 @@ def _claimed(request: Request, key: str, body: bytes) -> _Claim:
         ),
         "created_at": claim.created_at,
     }
-    # Nobody is at work any longer: the request was cut off, or its process is gone.
-    given_up = _instant(now - timedelta(seconds=service.options.request_seconds))
+    longest = timedelta(seconds=service.options.request_seconds)
     with service.store.writing() as connection:
         service.store.lock(connection, "idempotency")
-        _sweep(connection, before=_instant(now - _KEPT), given_up=given_up, claim=claim)
+        _sweep(connection, claim, now, longest=longest)
         known = IDEMPOTENCY_KEYS.c.key_hash == claim.key_hash
         row = connection.execute(sa.select(IDEMPOTENCY_KEYS).where(known)).one_or_none()
         if row is None:
@@ -183,12 +182,13 @@ def _claimed(request: Request, key: str, body: bytes) -> _Claim:
     raise _refusal_or_answer(row, first["request_digest"])
 
 
-def _sweep(connection: sa.Connection, *, before: str, given_up: str, claim: _Claim) -> None:
+def _sweep(connection: sa.Connection, claim: _Claim, now: datetime, *, longest: timedelta) -> None:
     key = IDEMPOTENCY_KEYS.c
-    is_abandoned = sa.and_(
-        key.key_hash == claim.key_hash, key.status.is_(None), key.created_at < given_up
-    )
-    connection.execute(sa.delete(IDEMPOTENCY_KEYS).where(key.created_at < before))
+    # Nobody is at work any longer: the request was cut off, or its process is gone. A claim from a
+    # time to come was made before the clock was set back; clocks of two machines differ by less.
+    is_at_work = key.created_at.between(_instant(now - longest), _instant(now + longest))
+    is_abandoned = sa.and_(key.key_hash == claim.key_hash, key.status.is_(None), ~is_at_work)
+    connection.execute(sa.delete(IDEMPOTENCY_KEYS).where(key.created_at < _instant(now - _KEPT)))
     connection.execute(sa.delete(IDEMPOTENCY_KEYS).where(is_abandoned))
 
 

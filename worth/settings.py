@@ -194,6 +194,7 @@ def load_settings(config: Path | None = None, **overrides: Any) -> Settings:
                 for name, source in settings.sources.items()
             },
             "aliases": settings.aliases and _placed(settings.aliases, file, "aliases"),
+            "service": _with_keys_placed(settings.service, file),
         }
     )
 
@@ -202,6 +203,15 @@ def _placed(source: Source, file: Path, *keys: str) -> Source:
     if source.path is None or not _is_from_file(file, *keys, "path"):
         return source
     return source.model_copy(update={"path": _beside(file, source.path)})
+
+
+def _with_keys_placed(service: ServiceOptions, file: Path) -> ServiceOptions:
+    issuer = service.issuer
+    is_placed = _is_from_file(file, "service", "issuer", "jwks_path")
+    if issuer is None or issuer.jwks_path is None or not is_placed:
+        return service
+    keys = _beside(file, issuer.jwks_path)
+    return service.model_copy(update={"issuer": issuer.model_copy(update={"jwks_path": keys})})
 
 
 def _reader_of(file: Path) -> type[Settings]:

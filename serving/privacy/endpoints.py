@@ -26,8 +26,8 @@ _LINKS = {
     "record": {"operationId": "get_record", "parameters": _WHO},
 }
 # Paths of their own. An id may hold a slash, so a DELETE of one of them would otherwise be answered
-# with the receipt of a customer whom nobody meant. `worth erase` takes any id.
-_READ_ONLY = ("/score", "/history", "/record")
+# with the receipt of a customer whom nobody meant. Where it is the id's, the slash is sent as %2F.
+_READ_ONLY = (b"/score", b"/history", b"/record")
 
 
 @router.get(
@@ -37,7 +37,7 @@ _READ_ONLY = ("/score", "/history", "/record")
 )
 def get_record(request: Request, customer_id: _Customer) -> Record:
     """Tell everything that is held about a person, with a plain account of their score."""
-    return record_of(service_of(request), customer_id)
+    return record_of(service_of(request), customer_id, actor=str(request.state.actor))
 
 
 @router.delete(
@@ -54,7 +54,7 @@ def erase_customer(
     ] = "asked for by the person",
 ) -> Receipt:
     """Remove a person from ledger, scores, history and events, for good; they stay suppressed."""
-    if customer_id.endswith(_READ_ONLY):
+    if request.scope["raw_path"].partition(b"?")[0].endswith(_READ_ONLY):
         raise HTTPException(405, headers={"Allow": "GET"})
     service = service_of(request)
     pseudonyms = pseudonyms_of(service.store, service.company.home)

@@ -8,9 +8,11 @@ import sqlalchemy as sa
 
 from features.ledger import date_of
 from features.schema import KEY_COLUMN
+from serving.audit import record
 from serving.errors import ServiceError
 from serving.privacy.erasure import rejected_rows_of
 from serving.privacy.schemas import Record
+from serving.privacy.suppression import pseudonyms_of
 from serving.published import current_scores
 from serving.scores.schemas import Score, score_of
 from serving.signals.computing import rows_in_store, signals_in_store
@@ -48,8 +50,8 @@ class NothingHeldError(ServiceError):
         )
 
 
-def record_of(service: Service, customer_id: str) -> Record:
-    """Gather everything that is held about a person.
+def record_of(service: Service, customer_id: str, *, actor: str) -> Record:
+    """Gather everything that is held about a person, and note who asked for it.
 
     Parameters
     ----------
@@ -57,6 +59,8 @@ def record_of(service: Service, customer_id: str) -> Record:
         With its store.
     customer_id : str
         Who.
+    actor : str
+        Who asks, for the audit log: a record that cannot be noted there is not told.
 
     Returns
     -------
@@ -91,6 +95,7 @@ def record_of(service: Service, customer_id: str) -> Record:
         )
     if not any([*ledger.values(), former, events, rejected, row]):
         raise NothingHeldError(customer_id)
+    _note(service, customer_id, actor)
     days = [line["day"] for lines in ledger.values() for line in lines if line.get("day")]
     return Record(
         customer_id=customer_id,
@@ -104,6 +109,12 @@ def record_of(service: Service, customer_id: str) -> Record:
         rejected_rows=rejected,
         first_known_on=min(days, default=None),
     )
+
+
+def _note(service: Service, customer_id: str, actor: str) -> None:
+    subject = pseudonyms_of(service.store, service.company.home).of(customer_id)
+    with service.store.writing() as connection:
+        record(connection, actor=actor, action="record.read", object=subject)
 
 
 def _events(connection: sa.Connection, customer_id: str) -> list[dict[str, Any]]:

@@ -4,6 +4,8 @@ import os
 import re
 import shutil
 import sqlite3
+import subprocess
+import sys
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -15,6 +17,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
+from serving.store import slack
 from serving.store.base import Store, StoreError
 from serving.store.tables import SCHEMA_VERSION
 from serving.store.versions import is_current, lay_or_upgrade
@@ -29,8 +32,8 @@ _PATIENCE = 2
 _LEAST_FREE_BYTES = 16 * 2**20
 # ADBC hands out this many rows at a time; its own 1,024 make a ledger of many small pieces.
 _BATCH_ROWS = 65_536
-# Every SQLite file begins so, except an empty one.
-_MAGIC = b"SQLite format 3\0"
+# One page of the least size; an empty file becomes a store, and SQLite takes a few letters for one.
+_LEAST_BYTES = 512
 _STAGING_FILE = re.compile(r"staging-(\d+)-[0-9a-f]{32}\.db")
 _EXAMPLES = {
     pa.string(): "''",
@@ -75,16 +78,15 @@ class SQLiteStore(Store):
         """
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            _refuse_other_file(path)
+            _refuse_short_file(path)
+            store = cls(_engine(path, is_pooled=is_pooled))
+            with store._closed_where_it_fails():
+                store._lay_tables()
         except OSError as error:
             raise StoreError(
                 f"{path} cannot be opened as a store: {error}. Point WORTH_HOME to a folder that "
                 "this user may write to."
             ) from None
-        store = cls(_engine(path, is_pooled=is_pooled))
-        try:
-            with store._closed_where_it_fails():
-                store._lay_tables()
         except StoreError as error:
             raise StoreError(f"{error} Its file is {path}; WORTH_HOME names its folder.") from None
         store._sweep()
@@ -142,12 +144,12 @@ class SQLiteStore(Store):
             return False
 
     def purge(self, tables: Iterable[str]) -> None:
-        """Write the file anew without what was deleted, and empty the write-ahead log.
+        """Zero what deleted rows left in the file, and empty the write-ahead log.
 
         Parameters
         ----------
         tables : iterable of str
-            From which rows were deleted; SQLite writes all of them.
+            From which rows were deleted; SQLite keeps all in one file.
 
         Raises
         ------
@@ -155,16 +157,29 @@ class SQLiteStore(Store):
             If a reader holds on to the log for half a minute.
         """
         del tables
+        ended = self._zeroed()
+        if ended == slack.BUSY or (ended != 0 and not self._is_written_anew()):
+            raise StoreError(
+                f"What was deleted is not yet out of {self.path}: a reader holds on to it. Purge "
+                "again when it has ended."
+            )
+
+    def _zeroed(self) -> int:
+        """Zero what is free, in a process of its own: slack.py says why, and how it ends."""
+        command = [sys.executable, "-I", slack.__file__, str(self.path), str(_BUSY_TIMEOUT)]
+        try:
+            return subprocess.run(command, check=False, capture_output=True).returncode
+        except OSError:  # No memory for another process, or no right to start one.
+            return slack.UNFIT
+
+    def _is_written_anew(self) -> bool:
+        """Write the whole file anew, and tell whether the old one is gone from the log too."""
         with self._said_plainly(), self.engine.connect() as connection:
             driver = self.driver(connection)
             with _driver_said_plainly():
                 driver.execute("VACUUM")
                 is_busy, *_ = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        if is_busy:
-            raise StoreError(
-                f"What was deleted is not yet out of {self.path}: a reader holds on to it. Purge "
-                "again when it has ended."
-            )
+        return not is_busy
 
     @contextmanager
     def staged(
@@ -254,8 +269,12 @@ class SQLiteStore(Store):
     def _lay_tables(self) -> None:
         # Read first: a store that is laid can be opened while another process writes.
         with self.reading() as connection:
-            if is_current(_version(connection), name=str(self.path)):
+            version = _version(connection)
+            if is_current(version, name=str(self.path)):
                 return
+        if version > 0:
+            # Version 2 did not overwrite what it deleted, and `purge` looks at free bytes alone.
+            self._is_written_anew()
         with self.writing() as connection:
             # Another process may have been faster.
             version = _version(connection)
@@ -279,12 +298,10 @@ class SQLiteStore(Store):
                 file.unlink(missing_ok=True)
 
 
-def _refuse_other_file(path: Path) -> None:
-    if not path.exists():
-        return
-    with path.open("rb") as file:
-        beginning = file.read(len(_MAGIC))
-    if beginning not in (b"", _MAGIC):
+def _refuse_short_file(path: Path) -> None:
+    # SQLite refuses a longer one itself. Never read: closing it would drop the locks of all of
+    # this process's connections to it (sqlite.org/howtocorrupt, 2.2).
+    if path.exists() and 0 < path.stat().st_size < _LEAST_BYTES:
         raise OSError("file is not a database")
 
 

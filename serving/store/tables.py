@@ -37,7 +37,7 @@ METADATA = sa.MetaData()
 # so that the pages of a list would follow another order there than on SQLite.
 _TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 # Stands in the store, so that a program never writes into tables it does not know.
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 _SQL_TYPES: dict[pa.DataType, type[sa.types.TypeEngine[Any]] | sa.types.TypeEngine[Any]] = {
     pa.string(): _TEXT,

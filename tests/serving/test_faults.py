@@ -32,12 +32,13 @@ _READS = (
     ("GET", "/v1/customers/C-00/score", None),
     ("GET", "/v1/customers/C-00/score?include=signals,scorecard,factors", None),
     ("GET", "/v1/customers/C-00/history", None),
-    ("GET", "/v1/customers/C-00/record", None),
     ("POST", "/v1/scores:batchGet", {"customer_ids": _CUSTOMERS}),
     ("GET", "/v1/scores?limit=5", None),
     ("GET", "/v1/target-lists/preview", None),
     ("GET", "/v1/models", None),
 )
+# It is noted in the audit log, or not told.
+_NOTED_READ = ("GET", "/v1/customers/C-00/record")
 
 
 class _Served:
@@ -158,9 +159,11 @@ class TestStore:
             assert _refused(served.tell("e-meanwhile", n_lines=900))
             if fault != "_full":  # Erasing needs no more room than there is.
                 assert _refused(served.ask("DELETE", "/v1/customers/C-01"))
+                assert _refused(served.ask(*_NOTED_READ))
             assert {served.ask(*read).status_code for read in _READS} == {200}
             assert served.n_lines() == {"e-before": 1}
         assert served.ask("GET", "/v1/customers/C-01/score").status_code == 200
+        assert served.ask(*_NOTED_READ).status_code == 200
 
         assert served.tell("e-meanwhile", n_lines=900).status_code == 200
         assert served.ask("DELETE", "/v1/customers/C-01").status_code == 200

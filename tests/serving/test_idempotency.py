@@ -182,6 +182,18 @@ def test_a_request_whose_process_is_gone_is_taken_over(
     assert counter.n == 2
 
 
+def test_a_claim_from_before_the_clock_was_set_back_is_taken_over(
+    write: Ask, counter: _Counter, store: SQLiteStore
+) -> None:
+    write()
+    _age(store, timedelta(seconds=-4), status=None)  # Another machine's clock, perhaps.
+    assert write().status_code == 409
+
+    _age(store, timedelta(hours=-1), status=None)
+    assert write().status_code == 201
+    assert counter.n == 2
+
+
 def test_an_answer_is_kept_for_a_day(write: Ask, counter: _Counter, store: SQLiteStore) -> None:
     write()
     _age(store, timedelta(hours=23))

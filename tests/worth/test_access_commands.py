@@ -139,9 +139,10 @@ class TestAudit:
         assert worth("audit", "show", "--last", "1").out.splitlines() == [second]
 
     def test_what_others_wrote_does_not_steer_the_terminal(
-        self, worth: Worth, home_store: Any
+        self, worth: Worth, home_store: Any, unguard_audit_log: Any
     ) -> None:
         _create(worth, "--name", "a\x1b[2Jb\u202e")
+        unguard_audit_log(home_store())
         with home_store().writing() as connection:
             connection.execute(sa.update(AUDIT_LOG).values(reason="[red]\x1b]0;x\x07"))
 
@@ -150,7 +151,7 @@ class TestAudit:
         assert "[red]?]0;x?" in said
 
     def test_an_untouched_log_is_verified_and_a_changed_one_refused(
-        self, worth: Worth, home_store: Any
+        self, worth: Worth, home_store: Any, unguard_audit_log: Any
     ) -> None:
         _create(worth)
         _create(worth)
@@ -162,6 +163,7 @@ class TestAudit:
         _create(worth)
         assert worth("audit", "verify", "--head", head[1]).code == 0
 
+        unguard_audit_log(home_store())
         with home_store().writing() as connection:
             connection.execute(sa.update(AUDIT_LOG).where(AUDIT_LOG.c.id == 2).values(actor="a"))
         assert worth("audit", "verify").sentence.startswith(
@@ -169,10 +171,11 @@ class TestAudit:
         )
 
     def test_a_log_that_lost_its_end_is_refused_by_its_head(
-        self, worth: Worth, home_store: Any
+        self, worth: Worth, home_store: Any, unguard_audit_log: Any
     ) -> None:
         _create(worth)
         _create(worth)
+        unguard_audit_log(home_store())
         head = worth("audit", "verify").out.split("Its head is ")[1][:64]
         with home_store().writing() as connection:
             connection.execute(sa.delete(AUDIT_LOG).where(AUDIT_LOG.c.id == 2))

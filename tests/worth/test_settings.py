@@ -210,3 +210,24 @@ class TestSettings:
         monkeypatch.setenv("WORTH_SOURCES__A__PATH", "a.csv")
         settings = load_settings(file)
         assert (settings.home, settings.sources["a"].path) == (Path("state"), Path("a.csv"))
+
+    @pytest.mark.parametrize(
+        ("given", "placed"),
+        [("keys.json", "conf/keys.json"), ("/etc/worth/keys.json", "/etc/worth/keys.json")],
+    )
+    def test_an_issuers_keys_are_beside_the_file(
+        self, given: str, placed: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        Path("conf").mkdir()
+        file = Path("conf/worth.toml")
+        issuer = 'issuer = "https://id.example"\naudience = "worth"'
+        file.write_text(f'[service.issuer]\n{issuer}\njwks_path = "{given}"\n')
+
+        found = load_settings(file).service.issuer
+        assert found is not None
+        assert (found.jwks_path, found.audience) == (Path(placed), "worth")
+
+        monkeypatch.setenv("WORTH_SERVICE__ISSUER__JWKS_PATH", "keys.json")
+        found = load_settings(file).service.issuer
+        assert found is not None
+        assert found.jwks_path == Path("keys.json")

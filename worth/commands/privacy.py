@@ -66,7 +66,7 @@ def record(
 
     settings = load_settings(config)
     service = Service(open_store(settings), settings.company, settings.service)
-    text = record_of(service, customer).model_dump_json(indent=2)
+    text = record_of(service, customer, actor=acting_user()).model_dump_json(indent=2)
     if out_file is None:
         typer.echo(text)
         return

@@ -2,8 +2,11 @@ import json
 from collections.abc import Callable
 
 import httpx
+import pytest
 import sqlalchemy as sa
 
+from serving.access.keys import list_keys
+from serving.audit import last_rows
 from serving.store import SQLiteStore
 from serving.store.tables import LEDGER
 
@@ -52,6 +55,22 @@ def test_who_opted_out_has_a_record_without_a_score(ask: Ask, scored_store: SQLi
     assert told["ledger"]["order_lines"]
 
 
+def test_who_read_a_record_stands_in_the_audit_log_and_whose_does_not(
+    ask: Ask, scored_store: SQLiteStore
+) -> None:
+    ask("/v1/customers/nobody/record", scopes=_ONLY)
+    ask(_PATH, scopes=_ONLY)
+
+    with scored_store.reading() as connection:
+        newest = last_rows(connection, 1)[0]
+        n_read = [row["action"] for row in last_rows(connection, 99)].count("record.read")
+    with_key = [key.prefix for key in list_keys(scored_store)]
+    assert (newest["action"], n_read) == ("record.read", 1)
+    assert newest["actor"] in with_key
+    assert newest["object"] != "1981"
+    assert len(newest["object"]) == 64
+
+
 def test_an_erased_person_is_gone_for_every_reader(ask: Ask) -> None:
     receipt = ask("/v1/customers/1981", method="DELETE", scopes=_ONLY)
 
@@ -60,3 +79,20 @@ def test_an_erased_person_is_gone_for_every_reader(ask: Ask) -> None:
     assert "1981" not in json.dumps(receipt.json()["removed"])
     assert ask("/v1/customers/1981/score").status_code == 404
     assert ask(_PATH, scopes=_ONLY).status_code == 404
+
+
+@pytest.mark.parametrize("part", ["score", "history", "record"])
+def test_an_id_that_ends_like_another_path_is_erased_by_its_encoded_slash(
+    ask_of: Ask, store: SQLiteStore, part: str
+) -> None:
+    with store.writing() as connection:
+        for who in ("A", f"A/{part}"):
+            row = {"customer_id": who, "row_key": who.encode()}
+            connection.execute(sa.insert(LEDGER["customers"]).values(row))
+
+    refused = ask_of(store, f"/v1/customers/A/{part}", method="DELETE", scopes=_ONLY)
+    assert (refused.status_code, refused.headers["Allow"]) == (405, "GET")
+    erased = ask_of(store, f"/v1/customers/A%2F{part}", method="DELETE", scopes=_ONLY)
+    assert erased.json()["removed"] == {"customers": 1}
+    with store.reading() as connection:
+        assert connection.scalars(sa.select(LEDGER["customers"].c.customer_id)).all() == ["A"]

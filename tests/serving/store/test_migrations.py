@@ -4,6 +4,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
+from serving.audit import record, verify
 from serving.store import Store, StoreError, open_store
-from serving.store.tables import METADATA, SCHEMA_VERSION
+from serving.store.tables import AUDIT_LOG, METADATA, SCHEMA_VERSION
 from serving.store.versions import VERSION_TABLE
 
 _Rows = dict[str, list[dict[str, Any]]]
@@ -127,6 +129,45 @@ def test_a_new_file_is_laid_out_as_an_upgraded_one(version_2: Path, tmp_path: Pa
         table.name: table.dialect_options["sqlite"]["with_rowid"] is False
         for table in METADATA.sorted_tables
     }
+
+
+def test_of_what_version_2_deleted_no_byte_stays(version_2: Path) -> None:
+    with closing(sqlite3.connect(version_2)) as connection:
+        connection.execute("PRAGMA secure_delete = OFF")
+        for text in ("Erika" * 2_000, "Bob"):
+            row = (text, b"key of " + text[:3].encode(), text)
+            connection.execute(
+                "INSERT INTO customers (customer_id, row_key, name) VALUES (?, ?, ?)", row
+            )
+        connection.commit()
+        connection.execute("DELETE FROM customers WHERE name LIKE 'Erika%'")
+        connection.commit()
+    assert b"Erika" in version_2.read_bytes()
+
+    open_store(version_2).close()
+    content = version_2.read_bytes()
+    assert b"Erika" not in content
+    assert b"key of Bob" in content
+
+
+def test_version_3_is_upgraded_and_its_audit_log_is_kept_from_then_on(
+    place: str, unguard_audit_log: Callable[[Store], None]
+) -> None:
+    with closing(open_store(place)) as store:
+        unguard_audit_log(store)
+        with store.writing() as connection:
+            record(connection, actor="a", action="key.created")
+            connection.exec_driver_sql(f"UPDATE {VERSION_TABLE} SET version_num = '3'")
+            if place.startswith("sqlite"):
+                connection.exec_driver_sql("PRAGMA user_version = 3")
+            else:
+                connection.exec_driver_sql("DROP FUNCTION audit_log_kept CASCADE")
+
+    with closing(open_store(place)) as store:
+        with pytest.raises(sa.exc.IntegrityError, match="append-only"), store.writing() as again:
+            again.execute(sa.delete(AUDIT_LOG))
+        with store.reading() as connection:
+            assert verify(connection).n == 1
 
 
 @pytest.mark.parametrize("nth", [2, 7, "last"])

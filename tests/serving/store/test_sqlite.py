@@ -50,10 +50,12 @@ def _n_lines(connection: sa.Connection) -> int:
 class TestOpen:
     def test_a_file_that_is_no_database_is_refused(self, tmp_path: Path) -> None:
         path = tmp_path / "worth.db"
-        path.write_text("orders of 2024\n" * 100)
-
-        with pytest.raises(StoreError, match=r"worth\.db cannot be opened as a store: file is not"):
-            SQLiteStore.open(path)
+        for text in ("o", "orders of 2024\n", "orders of 2024\n" * 100):
+            path.write_text(text)
+            with pytest.raises(StoreError, match=r"file is not a database\. ") as error:
+                SQLiteStore.open(path)
+            assert str(path) in str(error.value)
+            assert path.read_text() == text
 
     def test_a_newer_programs_store_is_refused_and_left_alone(self, store: SQLiteStore) -> None:
         with store.writing() as connection:
@@ -90,6 +92,19 @@ class TestOpen:
 
         with SQLiteStore.open(store.path).reading() as connection:
             assert _n_lines(connection) == 1
+
+    def test_opening_twice_leaves_the_first_ones_locks_alone(self, store: SQLiteStore) -> None:
+        # Leaving the write-ahead mode needs the file for itself alone.
+        leave = "import sqlite3, sys; c = sqlite3.connect(sys.argv[1], timeout=0)\n"
+        leave += "c.execute('PRAGMA journal_mode = DELETE')"
+        with closing(SQLiteStore.open(store.path, is_pooled=True)) as pooled:
+            with pooled.reading() as connection:
+                _n_lines(connection)
+            SQLiteStore.open(store.path)
+
+            command = [sys.executable, "-c", leave, str(store.path)]
+            ran = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert "database is locked" in ran.stderr
 
     def test_what_a_dead_process_left_staged_is_swept_and_no_more(self, store: SQLiteStore) -> None:
         dead = subprocess.Popen([sys.executable, "-c", ""])
@@ -175,11 +190,11 @@ class TestPurge:
         self, store: SQLiteStore, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr("serving.store.sqlite._BUSY_TIMEOUT", 0.1)
-        impatient = SQLiteStore.open(store.path)
-        with store.writing() as connection:
-            _insert_line(connection)
-        with store.reading() as reader:
-            reader.execute(sa.select(LEDGER["order_lines"])).all()
-            with pytest.raises(StoreError, match=r"a reader holds on to it\. Purge again"):
-                impatient.purge(["order_lines"])
-        impatient.purge(["order_lines"])
+        with closing(SQLiteStore.open(store.path, is_pooled=True)) as impatient:
+            with impatient.writing() as connection:
+                _insert_line(connection)
+            with impatient.reading() as reader:
+                _n_lines(reader)
+                with pytest.raises(StoreError, match=r"a reader holds on to it\. Purge again"):
+                    impatient.purge(["order_lines"])
+            impatient.purge(["order_lines"])
