@@ -17,7 +17,7 @@ demo: setup
 	@$(BIN)/worth demo
 
 test: setup-dev
-	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup
+	@$(BIN)/python -m pytest -q -n 2 --dist worksteal
 
 # What CI runs, line for line.
 check: setup-dev

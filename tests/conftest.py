@@ -1,3 +1,4 @@
+import fcntl
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -37,6 +38,16 @@ if os.environ.get("CI"):
 _SHARED = Path(__file__).parents[1] / ".." / "shared" / "data"
 
 LedgerOf = Callable[..., Ledger]
+Once = Callable[[str, Callable[[Path], object]], Path]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Refuse to share tests out by their ids: tests of one id would count as one, and be lost.
+
+    All that Schemathesis asks has one id since pytest 9.2.
+    """
+    if config.getoption("dist", "no") in {"loadscope", "loadfile", "loadgroup"}:
+        raise pytest.UsageError("Run the tests with --dist worksteal: other ways lose some.")
 
 
 @pytest.fixture(autouse=True)
@@ -44,6 +55,30 @@ def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """A test starts from the defaults, whatever the developer's shell says."""
     for name in [name for name in os.environ if name.startswith("WORTH_")]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Once:
+    """Fill a folder once for all workers: who comes first fills it, who comes meanwhile waits.
+
+    It is for reading; to write, copy it.
+    """
+    run = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        run = run.parent
+
+    def fill(name: str, fill_it: Callable[[Path], object]) -> Path:
+        folder, is_full = run / f"once-{name}", run / f"once-{name}.full"
+        with (run / f"once-{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not is_full.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # What a worker that failed has left.
+                folder.mkdir()
+                fill_it(folder)
+                is_full.touch()
+        return folder
+
+    return fill
 
 
 @pytest.fixture(scope="session")
@@ -105,6 +140,22 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     store.close()
 
 
+@pytest.fixture
+def unguard_audit_log() -> Callable[[Store], None]:
+    """Let rows of the audit log be changed, as whoever may lay tables can."""
+
+    def unguard(store: Store) -> None:
+        with store.writing() as connection:
+            if connection.dialect.name == "postgresql":
+                connection.exec_driver_sql("ALTER TABLE audit_log DISABLE TRIGGER USER")
+                return
+            found = "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+            for name in connection.exec_driver_sql(found).scalars().all():
+                connection.exec_driver_sql(f"DROP TRIGGER {name}")
+
+    return unguard
+
+
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
     """The address of a PostgreSQL server of our own."""
@@ -149,17 +200,19 @@ def postgres_place(new_database: Callable[..., str], _laid_database: str) -> str
 
 
 @pytest.fixture(scope="session")
-def _laid_mlflow(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def laid_mlflow(once: Once) -> Path:
     """An MLflow database without a run; laying its tables takes seconds, copying them none."""
-    path = tmp_path_factory.mktemp("mlflow") / "mlflow.db"
-    mlflow.MlflowClient(f"sqlite:///{path}").search_experiments()
-    return path
+
+    def lay(folder: Path) -> None:
+        mlflow.MlflowClient(f"sqlite:///{folder / 'mlflow.db'}").search_experiments()
+
+    return once("mlflow", lay) / "mlflow.db"
 
 
 @pytest.fixture
-def tracking(_laid_mlflow: Path, tmp_path: Path) -> Tracking:
+def tracking(laid_mlflow: Path, tmp_path: Path) -> Tracking:
     """An MLflow store without a run."""
-    shutil.copy(_laid_mlflow, tmp_path / "mlflow.db")
+    shutil.copy(laid_mlflow, tmp_path / "mlflow.db")
     return Tracking(f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path / "mlflow-artifacts")
 
 
@@ -208,28 +261,28 @@ def register(
 
 
 @pytest.fixture(scope="session")
-def _scored_home(cdnow: Ledger, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def _scored_home(cdnow: Ledger, laid_mlflow: Path, once: Once) -> Path:
     """The demo's state after ingest, train (as of 1998-03-31, 90 days ahead) and score."""
-    from serving.ingest import ingest
 
-    settings = _demo(tmp_path_factory.mktemp("scored"))
-    store = SQLiteStore.open(settings.store_path)
-    ingest(store, settings.sources, time_zone="UTC")
-    train(
-        cdnow,
-        Tracking(settings.mlflow_uri, settings.artifacts),
-        as_of=day_of(pd.Timestamp("1998-03-31").date()),
-        horizon_days=90,
-        currency="USD",
-    )
-    champion = load_champion(settings.mlflow_uri)
-    publish(store, champion, currency="USD", discount_rate=0.1, policy="predicted")
-    store.close()
-    return settings.home
+    def score(home: Path) -> None:
+        from serving.ingest import ingest
 
+        settings = demo_settings(Settings(home=home))
+        store = SQLiteStore.open(settings.store_path)
+        ingest(store, settings.sources, time_zone="UTC")
+        shutil.copy(laid_mlflow, settings.home / "mlflow.db")
+        train(
+            cdnow,
+            Tracking(settings.mlflow_uri, settings.artifacts),
+            as_of=day_of(pd.Timestamp("1998-03-31").date()),
+            horizon_days=90,
+            currency="USD",
+        )
+        champion = load_champion(settings.mlflow_uri)
+        publish(store, champion, currency="USD", discount_rate=0.1, policy="predicted")
+        store.close()
 
-def _demo(home: Path) -> Settings:
-    return demo_settings(Settings(home=home))
+    return demo_settings(Settings(home=once("scored", score))).home
 
 
 @pytest.fixture

@@ -28,9 +28,6 @@ from features.signals.catalogue import CATALOGUE, Signal, as_typed
 from features.sources import Source, read
 from simulation import write_company
 
-# One worker runs them all, so that each server is started once.
-pytestmark = pytest.mark.xdist_group("engines")
-
 Row = Mapping[str, object]
 
 _TOLERANCE = 1e-9

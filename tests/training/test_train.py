@@ -1,4 +1,6 @@
+import shutil
 from datetime import date
+from pathlib import Path
 
 import mlflow
 import pandas as pd
@@ -7,7 +9,7 @@ import pytest
 from features.ledger import Ledger, day_of
 from serving.registry import load_champion
 from training.tracking import Tracking
-from training.train import train
+from training.train import Trained, train
 
 _AS_OF = day_of(date(1998, 3, 31))
 _PICTURES = [
@@ -16,11 +18,22 @@ _PICTURES = [
 ]
 
 
-def test_a_champion_is_registered_with_its_run(cdnow: Ledger, tracking: Tracking) -> None:
-    trained = train(cdnow, tracking, as_of=_AS_OF, horizon_days=90, currency="USD")
+@pytest.fixture(scope="module")
+def store_of_one(laid_mlflow: Path, tmp_path_factory: pytest.TempPathFactory) -> Tracking:
+    """An MLflow store for a single training."""
+    folder = tmp_path_factory.mktemp("trained")
+    shutil.copy(laid_mlflow, folder / "mlflow.db")
+    return Tracking(f"sqlite:///{folder / 'mlflow.db'}", folder / "mlflow-artifacts")
 
+
+@pytest.fixture(scope="module")
+def trained(cdnow: Ledger, store_of_one: Tracking) -> Trained:
+    return train(cdnow, store_of_one, as_of=_AS_OF, horizon_days=90, currency="USD")
+
+
+def test_a_champion_is_registered_with_its_run(trained: Trained, store_of_one: Tracking) -> None:
     assert trained.is_champion
-    client = mlflow.MlflowClient(tracking.uri, registry_uri=tracking.uri)
+    client = mlflow.MlflowClient(store_of_one.uri, registry_uri=store_of_one.uri)
     run = client.get_run(trained.run_id)
     assert run.data.params["as_of"] == "1998-03-31"
     assert run.data.params["ledger_fingerprint"].startswith("sha256:")
@@ -37,7 +50,7 @@ def test_a_champion_is_registered_with_its_run(cdnow: Ledger, tracking: Tracking
     for alias in ("challenger", "champion"):
         assert client.get_model_version_by_alias("worth", alias).version == int(trained.version)
 
-    champion = load_champion(tracking.uri)
+    champion = load_champion(store_of_one.uri)
     assert champion.bundle.digest == trained.fitted.bundle.digest
     pd.testing.assert_frame_equal(
         champion.bundle.forecast(trained.fitted.signals),
@@ -45,10 +58,10 @@ def test_a_champion_is_registered_with_its_run(cdnow: Ledger, tracking: Tracking
     )
 
 
-def test_analysts_load_the_registered_model_with_pyfunc(cdnow: Ledger, tracking: Tracking) -> None:
-    trained = train(cdnow, tracking, as_of=_AS_OF, horizon_days=90, currency="USD")
-
-    mlflow.set_tracking_uri(tracking.uri)
+def test_analysts_load_the_registered_model_with_pyfunc(
+    trained: Trained, store_of_one: Tracking
+) -> None:
+    mlflow.set_tracking_uri(store_of_one.uri)
     model = mlflow.pyfunc.load_model(f"models:/worth/{trained.version}")
     signals = trained.fitted.signals[list(trained.fitted.bundle.required_columns)]
     pd.testing.assert_frame_equal(
@@ -56,22 +69,20 @@ def test_analysts_load_the_registered_model_with_pyfunc(cdnow: Ledger, tracking:
     )
 
 
-def test_no_file_of_a_registered_model_is_a_pickle(cdnow: Ledger, tracking: Tracking) -> None:
-    train(cdnow, tracking, as_of=_AS_OF, horizon_days=90, currency="USD")
-
-    files = [file for file in tracking.artifacts.rglob("*") if file.is_file()]
+@pytest.mark.usefixtures("trained")
+def test_no_file_of_a_registered_model_is_a_pickle(store_of_one: Tracking) -> None:
+    files = [file for file in store_of_one.artifacts.rglob("*") if file.is_file()]
     # Python leaves bytecode beside the code that MLflow ran when it stored it.
     endings = {file.suffix for file in files if file.parent.name != "__pycache__"}
     assert ".json" in endings
     assert endings <= {".json", ".txt", ".png", ".py", ".yaml", ".yml", ""}
 
 
-def test_training_twice_gives_the_same_model(cdnow: Ledger, tracking: Tracking) -> None:
-    digests = {
-        train(cdnow, tracking, as_of=_AS_OF, horizon_days=90, currency="USD").fitted.bundle.digest
-        for _ in range(2)
-    }
-    assert len(digests) == 1
+def test_training_twice_gives_the_same_model(
+    cdnow: Ledger, trained: Trained, tracking: Tracking
+) -> None:
+    again = train(cdnow, tracking, as_of=_AS_OF, horizon_days=90, currency="USD")
+    assert again.fitted.bundle.digest == trained.fitted.bundle.digest
 
 
 def test_what_nobody_can_judge_serves_only_where_nothing_does(
