@@ -4,8 +4,6 @@ import os
 import re
 import shutil
 import sqlite3
-import subprocess
-import sys
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -17,7 +15,6 @@ import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
-from serving.store import slack
 from serving.store.base import Store, StoreError
 from serving.store.tables import SCHEMA_VERSION
 from serving.store.versions import is_current, lay_or_upgrade
@@ -144,12 +141,12 @@ class SQLiteStore(Store):
             return False
 
     def purge(self, tables: Iterable[str]) -> None:
-        """Zero what deleted rows left in the file, and empty the write-ahead log.
+        """Write the file anew without what was deleted, and empty the write-ahead log.
 
         Parameters
         ----------
         tables : iterable of str
-            From which rows were deleted; SQLite keeps all in one file.
+            From which rows were deleted; SQLite writes all of them.
 
         Raises
         ------
@@ -157,29 +154,16 @@ class SQLiteStore(Store):
             If a reader holds on to the log for half a minute.
         """
         del tables
-        ended = self._zeroed()
-        if ended == slack.BUSY or (ended != 0 and not self._is_written_anew()):
-            raise StoreError(
-                f"What was deleted is not yet out of {self.path}: a reader holds on to it. Purge "
-                "again when it has ended."
-            )
-
-    def _zeroed(self) -> int:
-        """Zero what is free, in a process of its own: slack.py says why, and how it ends."""
-        command = [sys.executable, "-I", slack.__file__, str(self.path), str(_BUSY_TIMEOUT)]
-        try:
-            return subprocess.run(command, check=False, capture_output=True).returncode
-        except OSError:  # No memory for another process, or no right to start one.
-            return slack.UNFIT
-
-    def _is_written_anew(self) -> bool:
-        """Write the whole file anew, and tell whether the old one is gone from the log too."""
         with self._said_plainly(), self.engine.connect() as connection:
             driver = self.driver(connection)
             with _driver_said_plainly():
                 driver.execute("VACUUM")
                 is_busy, *_ = driver.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        return not is_busy
+        if is_busy:
+            raise StoreError(
+                f"What was deleted is not yet out of {self.path}: a reader holds on to it. Purge "
+                "again when it has ended."
+            )
 
     @contextmanager
     def staged(
@@ -269,12 +253,8 @@ class SQLiteStore(Store):
     def _lay_tables(self) -> None:
         # Read first: a store that is laid can be opened while another process writes.
         with self.reading() as connection:
-            version = _version(connection)
-            if is_current(version, name=str(self.path)):
+            if is_current(_version(connection), name=str(self.path)):
                 return
-        if version > 0:
-            # Version 2 did not overwrite what it deleted, and `purge` looks at free bytes alone.
-            self._is_written_anew()
         with self.writing() as connection:
             # Another process may have been faster.
             version = _version(connection)

@@ -131,25 +131,6 @@ def test_a_new_file_is_laid_out_as_an_upgraded_one(version_2: Path, tmp_path: Pa
     }
 
 
-def test_of_what_version_2_deleted_no_byte_stays(version_2: Path) -> None:
-    with closing(sqlite3.connect(version_2)) as connection:
-        connection.execute("PRAGMA secure_delete = OFF")
-        for text in ("Erika" * 2_000, "Bob"):
-            row = (text, b"key of " + text[:3].encode(), text)
-            connection.execute(
-                "INSERT INTO customers (customer_id, row_key, name) VALUES (?, ?, ?)", row
-            )
-        connection.commit()
-        connection.execute("DELETE FROM customers WHERE name LIKE 'Erika%'")
-        connection.commit()
-    assert b"Erika" in version_2.read_bytes()
-
-    open_store(version_2).close()
-    content = version_2.read_bytes()
-    assert b"Erika" not in content
-    assert b"key of Bob" in content
-
-
 def test_version_3_is_upgraded_and_its_audit_log_is_kept_from_then_on(
     place: str, unguard_audit_log: Callable[[Store], None]
 ) -> None:
