@@ -161,9 +161,18 @@ def ledger_in_memory(rows: Rows) -> Iterator[sqlite3.Connection]:
         connection.execute("ROLLBACK")
 
 
+class _Memory(sqlite3.Connection):
+    """A database that ends with the thread that keeps it, whichever thread clears that away."""
+
+    def __del__(self) -> None:
+        self.close()
+
+
 def _connection() -> sqlite3.Connection:
     if not hasattr(_mine, "connection"):
-        connection = sqlite3.connect(":memory:", isolation_level=None)
+        connection = sqlite3.connect(
+            ":memory:", isolation_level=None, check_same_thread=False, factory=_Memory
+        )
         for table in TABLES.values():
             connection.execute(_create(table))
         _mine.connection = connection
