@@ -1,10 +1,12 @@
 """One worker: a process that answers requests, from its start until it has drained."""
 
+import asyncio
 import json
 import os
 import signal
 import threading
 import time
+from functools import partial
 from math import ceil
 from multiprocessing.connection import Connection
 from socket import socket
@@ -26,6 +28,8 @@ from serving.store import Store, StoreError
 __all__ = ["work"]
 
 _SECONDS_BETWEEN_LOOKS = 0.2
+# Between a connection and its first request.
+_SECONDS_TO_ARRIVE = 0.2
 _NO_MODEL = (
     "No bundle on disk is fit to serve. It is fetched once the model registry answers and names a "
     "champion: 'worth train', or 'worth models promote'."
@@ -103,6 +107,42 @@ class _Server(uvicorn.Server):
         """
         await super().startup(sockets)
         _say(self._report, _facts(self._service))
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        """Take the last connections, let their requests arrive, and end when all are answered.
+
+        Closing a listener resets the connections that nobody took from it, and closing a connection
+        resets it where a request has arrived that nobody read.
+
+        Parameters
+        ----------
+        sockets : list of socket
+            Where requests arrive.
+        """
+        for server in self.servers:
+            server.close()
+        for listener in sockets or []:
+            await self._take_last(listener)
+            listener.close()
+        await asyncio.sleep(_SECONDS_TO_ARRIVE)
+        await super().shutdown()
+
+    async def _take_last(self, listener: socket) -> None:
+        kind: Any = self.config.http_protocol_class
+        protocol = partial(
+            kind,
+            config=self.config,
+            server_state=self.server_state,
+            app_state=self.lifespan.state,
+        )
+        listener.setblocking(False)
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:  # Nobody is waiting, or whoever was is gone.
+                return
+            connection.setblocking(False)
+            await asyncio.get_running_loop().connect_accepted_socket(protocol, connection)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Drain when told to stop; told twice, as by systemd and the parent, it drains once.
