@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from functools import partial
 from math import ceil
 from multiprocessing.connection import Connection
@@ -119,15 +120,10 @@ class _Server(uvicorn.Server):
         sockets : list of socket
             Where requests arrive.
         """
+        # Nothing comes between the last look and the end of listening.
+        waiting = [found for listener in sockets or [] for found in _waiting_at(listener)]
         for server in self.servers:
             server.close()
-        for listener in sockets or []:
-            await self._take_last(listener)
-            listener.close()
-        await asyncio.sleep(_SECONDS_TO_ARRIVE)
-        await super().shutdown()
-
-    async def _take_last(self, listener: socket) -> None:
         kind: Any = self.config.http_protocol_class
         protocol = partial(
             kind,
@@ -135,14 +131,10 @@ class _Server(uvicorn.Server):
             server_state=self.server_state,
             app_state=self.lifespan.state,
         )
-        listener.setblocking(False)
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:  # Nobody is waiting, or whoever was is gone.
-                return
-            connection.setblocking(False)
+        for connection in waiting:
             await asyncio.get_running_loop().connect_accepted_socket(protocol, connection)
+        await asyncio.sleep(_SECONDS_TO_ARRIVE)
+        await super().shutdown()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Drain when told to stop; told twice, as by systemd and the parent, it drains once.
@@ -169,6 +161,18 @@ class _Server(uvicorn.Server):
         """Accept nothing more, and end when what is under way is answered."""
         self._app.state.draining = True
         self.should_exit = True
+
+
+def _waiting_at(listener: socket) -> Iterator[socket]:
+    """Accept the connections that nobody has taken yet."""
+    listener.setblocking(False)
+    while True:
+        try:
+            connection, _ = listener.accept()
+        except OSError:  # There is none, or whoever it was has gone.
+            return
+        connection.setblocking(False)
+        yield connection
 
 
 def _end_with(parent: int, server: _Server) -> None:
