@@ -51,8 +51,6 @@ class WorthClient:
 
     Examples
     --------
-    With a service that is made up; by network it is found by its address alone.
-
     >>> score = {"customer_id": "C-0192", "clv": {"expected": 182.4}}
     >>> service = httpx.MockTransport(lambda _: httpx.Response(200, json=score))
     >>> with WorthClient("http://127.0.0.1:8000", "wk_...", transport=service) as worth:
