@@ -6,11 +6,9 @@ serve`, has wrk (Debian's package of that name) read stored scores as fast as it
 keeps what was laid; --customers lays fewer.
 """
 
-import argparse
 import os
 import random
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -24,7 +22,7 @@ from pathlib import Path
 import httpx
 import sqlalchemy as sa
 
-from benchmarks.service import CHANCE, CUSTOMER_ID, HEADERS, running_service
+from benchmarks.service import CHANCE, CUSTOMER_ID, HEADERS, options, running_service
 from features.ledger import day_of
 from serving.auth import create_key
 from serving.ingest import ingest
@@ -83,13 +81,7 @@ class _Batches:
 
 def main() -> None:
     """Measure, and print a table; exit with 1 where an answer mixed two sets."""
-    asked = argparse.ArgumentParser(description=__doc__)
-    asked.add_argument("--customers", type=int, default=1_000_000)
-    asked.add_argument("--home", type=Path)
-    asked.add_argument("--seconds", type=int, default=_SECONDS)
-    given = asked.parse_args()
-    if shutil.which("wrk") is None:
-        sys.exit("wrk is not installed (Debian's package: wrk).")
+    given = options(__doc__, seconds=_SECONDS)
     with tempfile.TemporaryDirectory(prefix="worth-publish-") as scratch:
         settings = demo_settings(Settings(home=given.home or Path(scratch) / "home"))
         key = _lay(settings, given.customers)

@@ -38,7 +38,7 @@ from training.train import train
 from worth.demo import demo_settings
 from worth.settings import Settings
 
-__all__ = ["CHANCE", "CUSTOMER_ID", "HEADERS", "running_service"]
+__all__ = ["CHANCE", "CUSTOMER_ID", "HEADERS", "options", "running_service"]
 
 _SECONDS = 10
 _LINES = 60
@@ -52,13 +52,7 @@ HEADERS = 'wrk.headers["X-API-Key"] = "{key}"\nwrk.headers["Content-Type"] = "ap
 
 def main() -> None:
     """Measure all, and print the table of the README."""
-    asked = argparse.ArgumentParser(description=__doc__)
-    asked.add_argument("--customers", type=int, default=1_000_000)
-    asked.add_argument("--home", type=Path)
-    asked.add_argument("--seconds", type=int, default=_SECONDS)
-    given = asked.parse_args()
-    if shutil.which("wrk") is None:
-        sys.exit("wrk is not installed (Debian's package: wrk).")
+    given = options(__doc__, seconds=_SECONDS)
     with tempfile.TemporaryDirectory(prefix="worth-bench-") as scratch:
         home = given.home or Path(scratch) / "home"
         settings = demo_settings(Settings(home=home))
@@ -66,6 +60,18 @@ def main() -> None:
         rows = list(_measure(settings, key, given.customers, given.seconds, Path(scratch)))
     width = max(len(work) for work, _ in rows)
     print("\n".join(f"| {work:<{width}} | {found} |" for work, found in rows))
+
+
+def options(description: str | None, *, seconds: int) -> argparse.Namespace:
+    """Read what was asked for; refuse where there is nothing to ask the service with."""
+    asked = argparse.ArgumentParser(description=description)
+    asked.add_argument("--customers", type=int, default=1_000_000)
+    asked.add_argument("--home", type=Path)
+    asked.add_argument("--seconds", type=int, default=seconds)
+    given = asked.parse_args()
+    if shutil.which("wrk") is None:
+        sys.exit("wrk is not installed (Debian's package: wrk).")
+    return given
 
 
 def _lay(settings: Settings, n_customers: int) -> str:
