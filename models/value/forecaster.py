@@ -33,7 +33,7 @@ __all__ = ["LATENT", "QUESTIONS", "Blend", "ValueForecaster", "blended", "foreca
 # What `forecast` gives, in its order; an index takes longer to make than to use.
 _EXPECTED = ("expected_purchases", "p_alive", "churn_probability", "expected_value")
 _BOUNDS = ("value_low", "value_lower", "value_median", "value_upper", "value_high")
-_COLUMNS = pd.Index([*_EXPECTED, *_BOUNDS])
+_COLUMNS = (*_EXPECTED, *_BOUNDS)
 # Customers who are forecast at a time: enough to share the work, too few to fill the memory.
 _PIECE_ROWS = 8_192
 # Platt's two parameters need some of either outcome before they say more than they cost.
@@ -189,7 +189,7 @@ class ValueForecaster:
         found = self._expect(Columns.of(X, self.required_columns))
         # Columns side by side in memory, as pandas keeps them.
         rows = np.concatenate([found[name] for name in _COLUMNS]).reshape(len(_COLUMNS), len(X))
-        return pd.DataFrame(rows.T, index=X.index, columns=_COLUMNS, copy=False)
+        return pd.DataFrame(rows.T, index=X.index, columns=list(_COLUMNS), copy=False)
 
     def forecast_one(self, signals: Mapping[str, object]) -> dict[str, float]:
         """Expect what one customer does and is worth within the horizon.

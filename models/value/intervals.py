@@ -155,8 +155,7 @@ class ValueIntervals(Model):
             if rows.any():
                 lapsed, shape = churn[rows], np.asarray(spread)
                 centre = _centre(mean[rows], lapsed)
-                read = [_read(centre, lapsed, shape, at) for at in levels]
-                found[rows] = np.column_stack(read)
+                found[rows] = _read(centre, lapsed, shape, levels)
         return np.maximum.accumulate(found, axis=1)
 
     def _widened(self, spread: FloatArray) -> FloatArray:
@@ -188,11 +187,14 @@ def _centre(mean: FloatArray, churn: FloatArray) -> FloatArray:
     return mean / np.maximum(1.0 - churn, 1e-6)
 
 
-def _read(centre: FloatArray, churn: FloatArray, spread: FloatArray, level: float) -> FloatArray:
-    """Read the quantile at a level: nothing up to the churn probability, then the spread.
+def _read(
+    centre: FloatArray, churn: FloatArray, spread: FloatArray, levels: npt.ArrayLike
+) -> FloatArray:
+    """Read quantiles at levels: nothing up to the churn probability, then the spread.
 
     Who churns brings 0, so where the spread begins below 0 (returns) its negative part comes first.
     """
+    centre, churn, level = centre[:, None], churn[:, None], np.asarray(levels)
     active = np.maximum(1.0 - churn, 1e-12)
     negative = active * float(np.interp(0.0, spread, _GRID)) if spread[0] < 0 else 0.0 * active
     below = level < negative
@@ -203,7 +205,8 @@ def _read(centre: FloatArray, churn: FloatArray, spread: FloatArray, level: floa
 
 
 def _read_many(centre: FloatArray, churn: FloatArray, spread: FloatArray) -> FloatArray:
-    return np.column_stack([_read(centre, churn, spread, level) for level in _TRIED])
+    # Level by level: all at once would take five times the memory.
+    return np.hstack([_read(centre, churn, spread, [level]) for level in _TRIED])
 
 
 def _levels(tried: FloatArray, came: FloatArray) -> list[float]:

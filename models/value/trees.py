@@ -195,13 +195,16 @@ class Trees:
         # Where a node sends NaN to the left, it is less than all numbers, and else greater.
         both = np.concatenate([np.fmax(laid, -np.inf), np.fmin(laid, np.inf)])
         answers = (both.take(self._side, axis=0) <= self._threshold).view(np.uint8)
+        if laid.shape[1] == 1:
+            number = np.packbits(answers.take(self._nodes), axis=1, bitorder="little")
+            leaves = self._leaves.take(number + self._first_leaf)
+            # LightGBM adds one by one, as this does; numpy would add a column in pairs.
+            return np.asarray(np.add.accumulate(leaves, axis=0)[-1], dtype=float)
         number = np.zeros((len(self._nodes), laid.shape[1]), dtype=np.uint8)
         for node in self._nodes.T[::-1]:
             number += number
             number += answers.take(node, axis=0)
         leaves = self._leaves.take(number + self._first_leaf)  # (n_trees, n_rows)
-        if leaves.shape[1] == 1:  # which numpy would add in pairs, and LightGBM one by one
-            return np.asarray(np.add.accumulate(leaves, axis=0)[-1], dtype=float)
         return np.asarray(np.add.reduce(leaves, axis=0), dtype=float)
 
 

@@ -6,7 +6,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from features.cleaning import source_mark
-from features.schema import TABLES
 from serving.events.reading import day_of_moment
 from serving.events.schemas import Event, Interaction, Invoice, Order, Payment
 
@@ -15,7 +14,7 @@ __all__ = ["ROW_KEY_OF_SOURCE", "Row", "customer_key", "rows_of"]
 Row = dict[str, Any]
 ROW_KEY_OF_SOURCE = source_mark("events")
 _ROW_BYTES = 12
-_NULLS: Mapping[str, Row] = {name: dict.fromkeys(table.names) for name, table in TABLES.items()}
+_NUMBER_BYTES = 2
 
 
 def rows_of(event: Event, zone: ZoneInfo) -> tuple[str, list[Row]]:
@@ -37,9 +36,8 @@ def rows_of(event: Event, zone: ZoneInfo) -> tuple[str, list[Row]]:
     return table, make(event, zone)
 
 
-def _row_key(event: Event, number: int = 0) -> bytes:
-    identity = f"{number}\x1f{event.event_id}".encode()
-    return ROW_KEY_OF_SOURCE + hashlib.sha256(identity).digest()[:_ROW_BYTES]
+def _row_key(event: Event) -> bytes:
+    return ROW_KEY_OF_SOURCE + hashlib.sha256(str(event.event_id).encode()).digest()[:_ROW_BYTES]
 
 
 def customer_key(customer_id: str) -> bytes:
@@ -66,13 +64,14 @@ def _order_lines(event: Order, zone: ZoneInfo) -> list[Row]:
         "order_id": event.order_id,
         "day": day_of_moment(event.ordered_at, zone),
     }
+    key = _row_key(event)
     rows = []
     for number, line in enumerate(event.lines):
         is_return = line.revenue < 0 or (line.quantity is not None and line.quantity < 0)
         rows.append(
             {
                 **common,
-                "row_key": _row_key(event, number),
+                "row_key": key + number.to_bytes(_NUMBER_BYTES),
                 "revenue": _signed(line.revenue, is_return),
                 "product_id": line.product_id,
                 "category": line.category,

@@ -17,6 +17,7 @@ _Row = dict[str, Any]
 _KEY_OF: Mapping[str, Callable[[_Row], Any]] = {
     name: itemgetter(*table.key) for name, table in TABLES.items()
 }
+_NOBODY: _Row = dict.fromkeys(TABLES["customers"].names)
 
 
 def imagine(
@@ -38,7 +39,7 @@ def imagine(
     Returns
     -------
     dict of str to list of dict
-        Rows by table.
+        Rows by table, each with every column.
     """
     rows = {
         name: {key_of(row): row for row in own.get(name, ())} for name, key_of in _KEY_OF.items()
@@ -65,7 +66,7 @@ def _put(rows: dict[Any, _Row], key: Any, row: _Row) -> None:
 
 def _change(rows: dict[Any, _Row], event: CustomerChange, customer_id: str, zone: ZoneInfo) -> None:
     """Take over what signals and scores look at: since when a customer is one, and the opt-out."""
-    row = rows.get(customer_id) or {"customer_id": customer_id, KEY_COLUMN: b"preview"}
+    row = rows.get(customer_id) or _NOBODY | {"customer_id": customer_id, KEY_COLUMN: b"preview"}
     if "acquired_at" in event.model_fields_set:
         won = event.acquired_at
         row = row | {"acquired_day": None if won is None else day_of_moment(won, zone)}

@@ -4,6 +4,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from operator import itemgetter
 from typing import Any
 
 import pyarrow as pa
@@ -24,7 +25,7 @@ __all__ = [
 ]
 
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]
-"""Rows of the ledger's tables by the table's name; a column that a row lacks is null."""
+"""Rows of the ledger's tables by the table's name, each with every column."""
 
 SignalValues = dict[str, float | str | None]
 
@@ -153,9 +154,7 @@ def ledger_in_memory(rows: Rows) -> Iterator[sqlite3.Connection]:
     try:
         for name, found in rows.items():
             if found:
-                names = _NAMES[name]
-                values = [[row.get(column) for column in names] for row in found]
-                connection.executemany(_INSERT_INTO[name], values)
+                connection.executemany(_INSERT_INTO[name], map(_VALUES_OF[name], found))
         yield connection
     finally:
         connection.execute("ROLLBACK")
@@ -193,5 +192,5 @@ def _insert_into(table: Table) -> str:
     return f"INSERT OR REPLACE INTO {table.name} VALUES ({marks})"
 
 
-_NAMES = {name: table.names for name, table in TABLES.items()}
+_VALUES_OF = {name: itemgetter(*table.names) for name, table in TABLES.items()}
 _INSERT_INTO = {name: _insert_into(table) for name, table in TABLES.items()}
