@@ -16,6 +16,7 @@ from features.ledger import day_of
 from features.schema import KEY_COLUMN, TABLES
 from features.sources import Source, SourceError, read
 from serving.aliases import keep_strictest_consent, unify_ledger
+from serving.audit import record
 from serving.privacy.suppression import Suppression, hold_erasures
 from serving.store import Store
 from serving.store.tables import INGESTS, LEDGER, REJECTED_ROWS
@@ -62,6 +63,7 @@ def ingest(
     company: Company = _NOBODY,
     replace: bool = False,
     home: Path | None = None,
+    actor: str = "worth",
     report: Callable[[str], None] = lambda _: None,
 ) -> list[Loaded]:
     """Load sources into the ledger, one after the other: invoices before payments.
@@ -83,6 +85,8 @@ def ingest(
     home : Path, optional
         The folder with the key by which erased customers are known again; needed once somebody
         was erased.
+    actor : str, default "worth"
+        Who loads, for the audit log.
     report : callable, optional
         Told what is being done.
 
@@ -113,7 +117,7 @@ def ingest(
                 f"was loaded. Of {count:,} of them: {reason}."
             )
         report(f"loading {len(cleaned.rows):,} rows of {name}")
-        load = partial(_load, store, name, source, cleaned, replace=replace)
+        load = partial(_load, store, name, source, cleaned, replace=replace, actor=actor)
         # Who was erased while the source was read must not come back with it.
         while (done := load(suppression)) is None:
             suppression = _suppression(store, home)
@@ -176,6 +180,7 @@ def _load(
     suppression: Suppression,
     *,
     replace: bool,
+    actor: str,
 ) -> Loaded | None:
     """Load a source; None, and nothing done, where others were erased than it was told."""
     tables = {source.table: suppression.leave_out(cleaned.rows)}
@@ -203,6 +208,8 @@ def _load(
         loaded = Loaded(name, cleaned, n_new, n_changed, n_suppressed)
         ingest_id = _note(connection, source, loaded)
         _keep_rejected(connection, staged["rejected"], name, ingest_id)
+        action = "ledger.replaced" if replace else "ledger.loaded"
+        record(connection, actor=actor, action=action, object=name, n=n_new + n_changed)
     return loaded
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import sqlalchemy as sa
 
+from serving.audit import record
 from serving.store import Store
 from serving.store.tables import MODELS_SERVED
 from serving.versions.chosen import Named
@@ -37,6 +38,8 @@ def note_served(store: Store, model: Named, at: str) -> bool:
             return False
         row = {"version": model.version, "digest": model.digest, "since": at}
         connection.execute(sa.insert(MODELS_SERVED).values(**row))
+        on = f"model version {model.version}"
+        record(connection, actor="worth", action="model.served", object=on)
     return True
 
 

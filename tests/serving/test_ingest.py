@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from features.cleaning import Company
 from features.sources import Source, SourceError
+from serving.audit import last_rows
 from serving.ingest import Loaded, ingest
 from serving.store import SQLiteStore
 from serving.store.tables import INGESTS, REJECTED_ROWS
@@ -56,6 +57,22 @@ def test_every_row_is_counted(store: SQLiteStore, orders: Path) -> None:
     assert (loaded.cleaned.n_read, loaded.n_new) == (4, 3)
     (kept,) = _all(store, INGESTS)
     assert (kept["n_read"], kept["n_rejected"], kept["n_new"]) == (4, 1, 3)
+
+
+def test_who_loads_what_stands_in_the_audit_log(store: SQLiteStore, orders: Path) -> None:
+    sources = {"orders": Source(path=orders)}
+    ingest(store, sources, time_zone="UTC", actor="user:ann")
+    ingest(store, sources, time_zone="UTC", actor="user:bob", replace=True)
+
+    with store.reading() as connection:
+        said = [
+            tuple(row[name] for name in ("actor", "action", "object", "n"))
+            for row in last_rows(connection, 9)
+        ]
+    assert said == [
+        ("user:ann", "ledger.loaded", "orders", 3),
+        ("user:bob", "ledger.replaced", "orders", 3),
+    ]
 
 
 def test_a_source_without_a_clean_row_is_refused(store: SQLiteStore, orders: Path) -> None:

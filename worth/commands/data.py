@@ -21,6 +21,7 @@ from worth.commands.options import (
     MapOption,
     OrdersOption,
     PaymentsOption,
+    acting_user,
     company_of,
     err,
     given,
@@ -79,6 +80,7 @@ def ingest(
         company=company_of(settings),
         replace=replace,
         home=settings.home,
+        actor=acting_user(),
         report=reports.progress_on(err),
     ):
         counts = {"new in the ledger": loaded.n_new, "changed in it": loaded.n_changed}

@@ -14,6 +14,7 @@ import structlog
 from features.engines.duckdb import compute_signals
 from models.bundle import Bundle
 from models.value.explanation import reference_of
+from serving.audit import last_rows
 from serving.champion import Champion
 from serving.store import SQLiteStore
 from serving.store.tables import MODELS_SERVED
@@ -44,6 +45,10 @@ def test_a_new_champion_is_swapped_in_and_noted_once_however_many_workers(
             assert _version(worker) == version
             assert worker.service.models.champion.digest == digest
     assert _served(stage.store) == ["1", "2"]
+    with stage.store.reading() as connection:
+        rows = last_rows(connection, 9)
+    said = [row["object"] for row in rows if row["action"] == "model.served"]
+    assert said == ["model version 1", "model version 2"]
 
 
 def test_a_broken_bundle_never_replaces_a_working_one_and_is_logged_once(stage: Any) -> None:
