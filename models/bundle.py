@@ -28,7 +28,7 @@ from models.value.forecaster import ValueForecaster
 
 __all__ = ["FORMAT", "Bundle", "BundleError"]
 
-FORMAT = 2
+FORMAT = 3
 _MANIFEST, _FORECASTER = "bundle.json", "forecaster.json"
 # A service fetches a bundle when it starts; one that is larger holds more than models need.
 _MAX_BYTES = 5_000_000

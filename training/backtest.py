@@ -6,6 +6,7 @@ from math import exp, isfinite
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -258,7 +259,10 @@ def _forecaster(
     came = pd.concat([trial.test.outcomes for trial in trials])
     is_full = tournament.plan.is_full_test
     trust = len(trials) / (len(trials) + _WINDOWS_OF_DOUBT) if is_full else 0.0
-    forecaster.calibrate(said, came, trust=trust)
+    latent_churn = np.concatenate(
+        [trial.forecasts[tournament.attrition]["churn_probability"] for trial in trials]
+    )
+    forecaster.calibrate(said, came, latent_churn=latent_churn, trust=trust)
     forecaster.levels = level_factors(tournament)
     return forecaster
 

@@ -68,7 +68,8 @@ class ValueForecaster:
     levels : dict of float
         Factors on expected value and purchases, in (0, inf).
     churn_slope, churn_intercept : float
-        Platt scaling of the logit of churn [1]_.
+        Platt scaling of the logit of the latent part's churn [1]_. Boosted parts learn from
+        outcomes themselves: scaled by past windows, theirs was worse in the next.
     intervals : ValueIntervals
         How sure the forecast is; without bounds until `calibrate` or `presume`.
 
@@ -107,7 +108,12 @@ class ValueForecaster:
         return tuple(sorted(needed))
 
     def calibrate(
-        self, forecast: pd.DataFrame, outcomes: pd.DataFrame, *, trust: float = 1.0
+        self,
+        forecast: pd.DataFrame,
+        outcomes: pd.DataFrame,
+        *,
+        latent_churn: FloatArray | None = None,
+        trust: float = 1.0,
     ) -> Self:
         """Learn from how such forecasts fared how sure they are.
 
@@ -118,6 +124,8 @@ class ValueForecaster:
             came.
         outcomes : DataFrame of shape (n_rows, 2)
             Purchases and value that came.
+        latent_churn : array of shape (n_rows,), optional
+            Churn that the latent part had expected; the forecast's where that is the only part.
         trust : float, default 1.0
             How much of the calibration of churn to keep, in [0, 1]: 0 where the window was not the
             horizon, less than 1 where there were few windows, each with a mood of its own.
@@ -129,12 +137,14 @@ class ValueForecaster:
         """
         active = (outcomes["purchases"] > 0).to_numpy()
         churn = forecast["churn_probability"].to_numpy(dtype=float)
-        slope, intercept = _platt(churn, ~active)
+        latent = churn if latent_churn is None else latent_churn
+        slope, intercept = _platt(latent, ~active)
         self.churn_slope = 1.0 + trust * (slope - 1.0)
         self.churn_intercept = trust * intercept
+        moved = self.weights["churn"].get(LATENT, 0.0) * (self._calibrated(latent) - latent)
         self.intervals = ValueIntervals().fit(
             forecast["expected_value"].to_numpy(dtype=float),
-            expit(slope * logit_of(churn) + intercept),
+            np.clip(churn + moved, 0.0, 1.0),
             outcomes["value"].to_numpy(dtype=float),
             active,
         )
@@ -236,8 +246,10 @@ class ValueForecaster:
         if days == 0:
             return np.ones(len(X))
         parts = forecasts_of_parts(self.latent, self.boosted, X, self.horizon_days)
-        churn = self._calibrated(blended(parts, self.weights)["churn_probability"].to_numpy())
-        added = logit_of(churn) - logit_of(parts[LATENT]["churn_probability"].to_numpy())
+        whole = parts[LATENT]["churn_probability"].to_numpy()
+        parts[LATENT] = parts[LATENT].assign(churn_probability=self._calibrated(whole))
+        churn = blended(parts, self.weights)["churn_probability"].to_numpy()
+        added = logit_of(churn) - logit_of(whole)
         latent = self.latent.forecast(X, days)["churn_probability"].to_numpy()
         return np.asarray(expit(logit_of(latent) + added), dtype=float)
 
@@ -298,13 +310,14 @@ class ValueForecaster:
 
     def _blended(self, signals: Columns, latent: Mapping[float, Forecast]) -> Forecast:
         whole = latent[self.horizon_days]
-        parts = {LATENT: whole}
+        lapsed = self._calibrated(whole["churn_probability"])
+        parts = {LATENT: whole | {"churn_probability": lapsed}}
         for name, part in self.boosted.items():
             asked = [column for q, column in QUESTIONS.items() if name in self.weights[q]]
             parts[name] = within_horizon(part, signals, latent, self.horizon_days, asked)
         found = weighted(parts, self.weights)
         value = found["expected_value"] * self.levels["value"]
-        churn = self._calibrated(found["churn_probability"])
+        churn = found["churn_probability"]
         bounds = (
             np.full((len(signals), len(_BOUNDS)), np.nan)
             if self.intervals is None

@@ -132,8 +132,8 @@ def test_links_out_of_the_folder_are_refused(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("number", "sentence"),
-    [(1, "has format 1, which this version no longer reads. 'worth train' makes"),
-     (3, "has format 3; this version reads up to 2")],
+    [(2, "has format 2, which this version no longer reads. 'worth train' makes"),
+     (4, "has format 4; this version reads up to 3")],
 )  # fmt: skip
 def test_another_format_is_refused_by_its_number(folder: Path, number: int, sentence: str) -> None:
     with pytest.raises(BundleError, match=sentence):

@@ -63,7 +63,9 @@ def forecaster(
     latent: LatentValueModel, parts: Parts, signals: pd.DataFrame, outcomes: pd.DataFrame
 ) -> ValueForecaster:
     model = ValueForecaster(latent, parts, WEIGHTS, horizon_days=HORIZON)
-    model.calibrate(blended(forecasts_of_parts(latent, parts, signals, HORIZON), WEIGHTS), outcomes)
+    expected = forecasts_of_parts(latent, parts, signals, HORIZON)
+    latent_churn = expected["latent"]["churn_probability"].to_numpy()
+    model.calibrate(blended(expected, WEIGHTS), outcomes, latent_churn=latent_churn)
     model.levels = {"value": 1.1, "purchases": 0.9}
     return model
 
@@ -247,6 +249,23 @@ def test_calibration_turns_overconfident_churn_into_how_often_it_came(
     other = ValueForecaster(latent, horizon_days=HORIZON).calibrate(said, came, trust=0.0)
     assert (other.churn_slope, other.churn_intercept) == (1.0, 0.0)
     assert other.forecast(signals)[BOUNDS].notna().all(axis=None)
+
+
+def test_calibration_moves_the_latent_part_alone(
+    latent: LatentValueModel, parts: Parts, signals: pd.DataFrame
+) -> None:
+    model = ValueForecaster(latent, parts, WEIGHTS, horizon_days=HORIZON)
+    before = model.forecast(signals)["churn_probability"]
+    alone = ValueForecaster(latent, horizon_days=HORIZON)
+    latent_before = alone.forecast(signals)["churn_probability"]
+    for calibrated in (model, alone):
+        calibrated.churn_slope, calibrated.churn_intercept = 0.8, 0.4
+
+    moved = model.forecast(signals)["churn_probability"] - before
+    latent_moved = alone.forecast(signals)["churn_probability"] - latent_before
+
+    assert latent_moved.abs().max() > 0.01
+    np.testing.assert_allclose(moved, WEIGHTS["churn"]["latent"] * latent_moved, atol=1e-12)
 
 
 @pytest.mark.parametrize("lapsed", [49, 4951])
