@@ -147,6 +147,9 @@ def _measure(
         worker = psutil.Process(started["worker_pids"][0])
         memory = worker.memory_info().rss / 1e6
         yield f"resident memory of one worker, {n_customers:,} scored", f"{memory:.0f} MB"
+    with running_service(settings, scratch / "two.log", n_workers=2) as (url, *_):
+        by_two = _wrk(url, head + post, 4, seconds, scratch)
+        yield f"preview of {_LINES} lines, 4 connections, two workers", by_two
     with _mlflow(settings, scratch / "mlflow.log") as url:
         post = _posted("/invocations", signals)
         theirs = _wrk(url, HEADERS.format(key="none") + post, 4, seconds, scratch)
@@ -207,10 +210,12 @@ def _rate_of(found: str) -> float:
 
 
 @contextmanager
-def running_service(settings: Settings, log: Path) -> Iterator[tuple[str, dict[str, Any], float]]:
+def running_service(
+    settings: Settings, log: Path, n_workers: int = 1
+) -> Iterator[tuple[str, dict[str, Any], float]]:
     """Start `worth serve`; give its address, what it said of itself, and the seconds to ready."""
     begun = time.monotonic()
-    command = [sys.executable, "-m", "worth", "serve", "--port", "0"]
+    command = [sys.executable, "-m", "worth", "serve", "--port", "0", "--workers", str(n_workers)]
     with _process(command, log, {"WORTH_HOME": str(settings.home)}) as process:
         started = _until(lambda: _event(log, "service.started"), process, log)
         _until(lambda: _is_ready(f"{started['url']}/readyz"), process, log)
