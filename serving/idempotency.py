@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Callable, Collection, Coroutine, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import sqlalchemy as sa
 from fastapi import Depends, Header, Request, Response
@@ -21,7 +21,9 @@ from serving.state import service_of
 from serving.store import Store
 from serving.store.tables import IDEMPOTENCY_KEYS, SUPPRESSED
 
-__all__ = ["IdempotentRoute", "heed_key", "speaks_of"]
+__all__ = ["DirectIdempotentRoute", "IdempotentRoute", "heed_key", "speaks_of"]
+
+_Answering = Callable[[Request], Coroutine[Any, Any, Response]]
 
 _WRITES = {"POST", "PUT", "PATCH", "DELETE"}
 _KEPT = timedelta(hours=24)
@@ -232,7 +234,7 @@ class IdempotentRoute(APIRoute):
             options["dependencies"] = [*(options.get("dependencies") or ()), Depends(_claim)]
         super().__init__(path, endpoint, **options)
 
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+    def get_route_handler(self) -> _Answering:
         """Wrap the handler, so that its answer is kept.
 
         Returns
@@ -240,7 +242,7 @@ class IdempotentRoute(APIRoute):
         callable
             From a request to its answer.
         """
-        answer_to = super().get_route_handler()
+        answer_to = self._answering()
 
         async def handle(request: Request) -> Response:
             try:
@@ -254,6 +256,26 @@ class IdempotentRoute(APIRoute):
             return answer
 
         return handle
+
+    def _answering(self) -> _Answering:
+        return super().get_route_handler()
+
+
+class DirectIdempotentRoute(IdempotentRoute):
+    """The same for an operation that reads the whole of its request itself.
+
+    It is called at once: the framework has nothing to look at but the key, where there is one.
+    """
+
+    def _answering(self) -> _Answering:
+        by_framework = super()._answering()
+
+        async def answer(request: Request) -> Response:
+            if "idempotency-key" in request.headers:
+                return await by_framework(request)
+            return cast(Response, await self.endpoint(request))
+
+        return answer
 
 
 async def _settle(request: Request, answer: Response | None) -> None:

@@ -19,6 +19,7 @@ from serving.scores.companies import Companies, PublishedSet
 from serving.scoring import ScoringError, forecast_customer, forecast_customers
 from serving.signals.computing import signals_in_store, signals_of_some
 from serving.state import Service
+from serving.store.statements import select_rows
 from serving.store.tables import LEDGER, SET_COLUMNS
 
 __all__ = ["LiveScore", "LiveScorer", "NoScore"]
@@ -229,17 +230,18 @@ _TIERS_BEFORE = sa.select(_SCORES.c.customer_id, _SCORES.c.tier, _SCORES.c.tier_
 
 
 def _opted_out(connection: sa.Connection, customers: Iterable[str]) -> set[str]:
-    return set(connection.scalars(_OPTED_OUT, {"customers": list(customers)}))
+    return {who for (who,) in select_rows(connection, _OPTED_OUT, customers=customers)}
 
 
 def _days_of(
     connection: sa.Connection, customers: Collection[str], published: int, today: int
 ) -> dict[str, int]:
     """Find the day as of which to score: that of the set, or of what came in since."""
-    values = {"customers": list(customers), "published": published, "today": today}
     days = dict.fromkeys(customers, published)
-    for row in connection.execute(_NEWEST_DAYS, values):
-        days[row.customer_id] = max(days[row.customer_id], row.day)
+    for who, day in select_rows(
+        connection, _NEWEST_DAYS, customers=customers, published=published, today=today
+    ):
+        days[who] = max(days[who], day)
     return days
 
 
@@ -270,8 +272,8 @@ def _tiers(
 def _tiers_before(
     connection: sa.Connection, customers: Iterable[str], policy: str
 ) -> dict[str, tuple[str, int]]:
-    rows = connection.execute(_TIERS_BEFORE, {"customers": list(customers), "policy": policy})
-    return {row.customer_id: (row.tier, row.tier_since) for row in rows}
+    rows = select_rows(connection, _TIERS_BEFORE, customers=customers, policy=policy)
+    return {who: (tier, since) for who, tier, since in rows}
 
 
 def _forecasts(

@@ -119,6 +119,7 @@ _ON_BOTH = {
     "test_keys",
     "test_publish",
     "test_predictions",
+    "test_statements",
     "test_store",
 }
 

@@ -1,9 +1,9 @@
 """Accept events: each id once, its content in the ledger, all of it in one transaction."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
@@ -11,19 +11,25 @@ from serving.events.among import among
 from serving.events.ledger import write_ledger
 from serving.events.publishing import is_newer
 from serving.events.schemas import CustomerChange, Event
-from serving.events.writing import write_rows
 from serving.privacy.suppression import suppressed_among
 from serving.state import Service
+from serving.store.statements import select_rows, write_rows
 from serving.store.tables import EVENTS, UNSCORED
 from serving.store.upsert import upsert
 
 __all__ = ["Accepted", "Refusal", "accept"]
 
 
-_NEW = sa.insert(EVENTS).returning(EVENTS.c.event_id, EVENTS.c.position)
+_NEW = sa.insert(EVENTS)
 _KNOWN = sa.select(
     EVENTS.c.event_id, EVENTS.c.position, EVENTS.c.digest, EVENTS.c.scored_position
 ).where(among(EVENTS.c.event_id, "ids"))
+
+
+class _Known(NamedTuple):
+    position: int
+    digest: str
+    scored_position: int | None
 
 
 @dataclass(frozen=True)
@@ -122,7 +128,8 @@ def accept(service: Service, requests: Sequence[Sequence[Event]]) -> list[Accept
                 }
                 for event_id, (event, digest) in new.items()
             ]
-            positions = {event_id: at for event_id, at in connection.execute(_NEW, rows)}
+            write_rows(connection, _NEW, rows)
+            positions = {event_id: at for event_id, at, *_ in _known(connection, new)}
             for accepted in taken:
                 accepted.positions |= {
                     event.event_id: positions[event.event_id]
@@ -146,10 +153,11 @@ def _judged(
 ) -> dict[str, tuple[Event, str]]:
     """Tell the new events from repeats and refused ones; give the new with their digests, by id."""
     events = [event for accepted in taken for event in accepted.events]
-    known = _known(connection, events)
+    found = _known(connection, [event.event_id for event in events])
     erased = suppressed_among(
         connection, service.company.home, {event.customer_id for event in events}
     )
+    known = {event_id: _Known(*facts) for event_id, *facts in found}
     new: dict[str, tuple[Event, str]] = {}
     for accepted in taken:
         for n, event in enumerate(accepted.events):
@@ -172,9 +180,8 @@ def _judged(
     return new
 
 
-def _known(connection: sa.Connection, events: Sequence[Event]) -> dict[str, Any]:
-    ids = [event.event_id for event in events]
-    return {row.event_id: row for row in connection.execute(_KNOWN, {"ids": ids})}
+def _known(connection: sa.Connection, event_ids: Collection[str]) -> Iterable[tuple[Any, ...]]:
+    return select_rows(connection, _KNOWN, ids=event_ids)
 
 
 def _owe_scores(connection: sa.Connection, taken: Sequence[Accepted]) -> None:

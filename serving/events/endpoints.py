@@ -13,13 +13,13 @@ from serving.events.answers import EventAnswers
 from serving.events.body import REQUEST_BODY
 from serving.events.intake import Intake
 from serving.events.reading import check_events, read_json, read_lines
-from serving.idempotency import IdempotentRoute, heed_key, speaks_of
+from serving.idempotency import DirectIdempotentRoute, heed_key, speaks_of
 from serving.privacy.suppression import pseudonyms_of
 from serving.state import service_of
 
 __all__ = ["router"]
 
-router = APIRouter(tags=["events"], route_class=IdempotentRoute)
+router = APIRouter(tags=["events"], route_class=DirectIdempotentRoute)
 
 _JSON, _LINES = "application/json", "application/x-ndjson"
 _READERS = {_JSON: read_json, _LINES: read_lines}
@@ -82,5 +82,6 @@ async def post_events(request: Request) -> Response:
         return Response(orjson.dumps(answers), media_type=_JSON, headers=headers)
 
     response = await to_thread.run_sync(work, limiter=intake.limiter)
-    response.background = BackgroundTask(intake.look_for_pending)
+    if intake.is_to_look:
+        response.background = BackgroundTask(intake.look_for_pending)
     return response

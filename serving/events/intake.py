@@ -121,12 +121,16 @@ class Intake:
             _log.info("events.pending_scored", n_customers=n_scored)
         return n_scored
 
+    @property
+    def is_to_look(self) -> bool:
+        """Whether it is time to look again for what another process left behind."""
+        return time.monotonic() >= self._next_look
+
     def look_for_pending(self) -> None:
         """Score what another process left behind, if it is time to look again."""
-        now = time.monotonic()
-        if now < self._next_look:
+        if not self.is_to_look:
             return
-        self._next_look = now + _PATIENCE
+        self._next_look = time.monotonic() + _PATIENCE
         try:
             self.score_pending()
         except StoreError as error:  # Nobody waits for it, and there is a next time.

@@ -10,7 +10,7 @@ from features.schema import TABLES
 from serving.events.customers import changed_customers
 from serving.events.rows import Row, rows_of
 from serving.events.schemas import CustomerChange, Event
-from serving.events.writing import write_rows
+from serving.store.statements import write_rows
 from serving.store.tables import LEDGER
 from serving.store.upsert import upsert
 

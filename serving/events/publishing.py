@@ -6,9 +6,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from serving.events.among import among
-from serving.events.writing import write_rows
 from serving.live import LiveScore, NoScore
 from serving.store import Store
+from serving.store.statements import select_rows, write_rows
 from serving.store.tables import EVENTS, LIVE_SCORES, SCORE_CHANGES, SHADOW_SCORES, UNSCORED
 from serving.store.upsert import upsert
 
@@ -43,10 +43,9 @@ def unscored(
         Position of the last event by customer.
     """
     if customers is not None:
-        rows = connection.execute(_UNSCORED_OF, {"customers": list(customers)})
-    else:
-        later = _UNSCORED.where(UNSCORED.c.position > after)
-        rows = connection.execute(later.order_by(UNSCORED.c.position).limit(at_most))
+        return dict(select_rows(connection, _UNSCORED_OF, customers=customers))
+    later = _UNSCORED.where(UNSCORED.c.position > after)
+    rows = connection.execute(later.order_by(UNSCORED.c.position).limit(at_most))
     return {row.customer_id: row.position for row in rows}
 
 
@@ -151,7 +150,7 @@ def _answer_events(connection: sa.Connection, made: Made, positions: Mapping[str
 
 
 def _still_owed(connection: sa.Connection, positions: Mapping[str, int]) -> set[str]:
-    return set(connection.scalars(_OWED, {"customers": sorted(positions)}))
+    return {who for (who,) in select_rows(connection, _OWED, customers=sorted(positions))}
 
 
 def _is_for_now(score: LiveScore | NoScore) -> bool:

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from serving.privacy.pseudonym import Pseudonyms
 from serving.store import Store
+from serving.store.statements import select_rows
 from serving.store.tables import SUPPRESSED
 
 __all__ = [
@@ -111,7 +112,8 @@ def suppressed_among(
     PseudonymKeyError
         If somebody was erased and the key is gone: nobody can be told from them then.
     """
-    if not connection.execute(_IS_ANYONE).scalar():
+    ((is_anyone,),) = select_rows(connection, _IS_ANYONE)
+    if not is_anyone:
         return frozenset()
     pseudonyms = Pseudonyms.kept_in(home, may_be_new=False)
     by_subject = {pseudonyms.of(customer): customer for customer in customer_ids}

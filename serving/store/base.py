@@ -8,6 +8,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import pyarrow as pa
@@ -53,7 +54,7 @@ class Store(ABC):
         sqlalchemy.Connection
             For SELECT.
         """
-        with self._said_plainly(), self._reader().begin() as connection:
+        with self._said_plainly(), self._reader.begin() as connection:
             yield connection
 
     @contextmanager
@@ -65,7 +66,7 @@ class Store(ABC):
         sqlalchemy.Connection
             For any statement; committed at the end of the block.
         """
-        with self._said_plainly(), self._writer().begin() as connection:
+        with self._said_plainly(), self._writer.begin() as connection:
             yield connection
 
     @contextmanager
@@ -80,8 +81,7 @@ class Store(ABC):
         sqlalchemy.Connection
             For any statement; committed at the end of the block.
         """
-        writer = self._writer().execution_options(is_derived=True)
-        with self._said_plainly(), writer.begin() as connection:
+        with self._said_plainly(), self._derived_writer.begin() as connection:
             yield connection
 
     @abstractmethod
@@ -216,16 +216,22 @@ class Store(ABC):
         """Close every connection."""
         self.engine.dispose()
 
+    # To make an engine with other options takes as long as some statements.
+    @cached_property
     def _reader(self) -> sa.Engine:
         return self.engine
 
+    @cached_property
     def _writer(self) -> sa.Engine:
         return self.engine
 
+    @cached_property
+    def _derived_writer(self) -> sa.Engine:
+        return self._writer.execution_options(is_derived=True)
+
     @property
-    def _unanswered(self) -> tuple[type[Exception], ...]:
-        driver: Any = self.engine.dialect.loaded_dbapi
-        return driver.OperationalError, driver.InterfaceError, driver.InternalError
+    def _driver(self) -> Any:
+        return self.engine.dialect.loaded_dbapi
 
     @contextmanager
     def _closed_where_it_fails(self) -> Iterator[None]:
@@ -240,20 +246,24 @@ class Store(ABC):
         # A statement's parameters may be personal data; the database's own words are not.
         try:
             yield
-        except (sa.exc.IntegrityError, sa.exc.ProgrammingError):
+        except (
+            sa.exc.IntegrityError,
+            sa.exc.ProgrammingError,
+            self._driver.IntegrityError,
+            self._driver.ProgrammingError,
+        ):
             raise  # The caller's to answer for; the database did answer.
-        except sa.exc.DataError as error:
-            raise UnstorableError(f"The store cannot hold this: {_words(error.orig)}.") from None
         except sa.exc.DBAPIError as error:
-            raise StoreError(f"The store did not answer: {_words(error.orig)}.") from None
-        except self._unanswered as error:
-            # Signals are asked of the driver's own connection.
-            raise StoreError(f"The store did not answer: {_words(error)}.") from None
+            raise self._plain(error.orig) from None
+        except self._driver.Error as error:
+            raise self._plain(error) from None
         except sa.exc.TimeoutError:
             raise StoreError("The store did not answer: all connections are busy.") from None
 
-
-def _words(error: BaseException | None) -> str:
-    """Give what a database says, without the rows that PostgreSQL quotes below it."""
-    primary = getattr(getattr(error, "diag", None), "message_primary", None)
-    return str(primary or error).strip().rstrip(".")
+    def _plain(self, error: BaseException | None) -> Exception:
+        # Without the rows that PostgreSQL quotes below it.
+        primary = getattr(getattr(error, "diag", None), "message_primary", None)
+        said = str(primary or error).strip().rstrip(".")
+        if isinstance(error, self._driver.DataError):
+            return UnstorableError(f"The store cannot hold this: {said}.")
+        return StoreError(f"The store did not answer: {said}.")

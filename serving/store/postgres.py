@@ -4,6 +4,7 @@ import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, cast
 from urllib.parse import quote, urlencode
 
@@ -250,6 +251,7 @@ class PostgresStore(Store):
         with said_plainly():
             return adbc.connect(f"postgresql://?{urlencode(how, quote_via=quote)}")
 
+    @cached_property
     def _reader(self) -> sa.Engine:
         return self.engine.execution_options(
             isolation_level="REPEATABLE READ", postgresql_readonly=True

@@ -7,8 +7,9 @@ import sqlite3
 import uuid
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
+from functools import cached_property
 from pathlib import Path
-from typing import Self, cast
+from typing import Any, Self, cast
 
 import adbc_driver_sqlite.dbapi as adbc
 import pyarrow as pa
@@ -207,7 +208,7 @@ class SQLiteStore(Store):
             name: sa.table(name, *map(sa.column, table.schema.names), schema="staging")
             for name, table in tables.items()
         }
-        with self._said_plainly(), self._writer().connect() as connection:
+        with self._said_plainly(), self._writer.connect() as connection:
             # Not within the transaction: SQLite attaches none there.
             driver = self.driver(connection)
             driver.execute("ATTACH DATABASE ? AS staging", (str(file),))
@@ -247,6 +248,7 @@ class SQLiteStore(Store):
                     tables[name] = cursor.fetch_arrow_table().slice(1).cast(schema)
         return tables
 
+    @cached_property
     def _writer(self) -> sa.Engine:
         return self.engine.execution_options(is_writing=True)
 
@@ -334,12 +336,13 @@ def _engine(path: Path, *, is_pooled: bool) -> sa.Engine:
 
     @sa.event.listens_for(engine, "begin")
     def begin(connection: sa.Connection) -> None:
-        is_writing = connection.get_execution_options().get("is_writing", False)
+        driver: Any = connection.connection.driver_connection
+        options = connection.get_execution_options()
+        is_writing = options.get("is_writing", False)
         if is_writing:
-            is_derived = connection.get_execution_options().get("is_derived", False)
-            level = "NORMAL" if is_derived else "FULL"
-            connection.exec_driver_sql(f"PRAGMA synchronous = {level}")
+            level = "NORMAL" if options.get("is_derived", False) else "FULL"
+            driver.execute(f"PRAGMA synchronous = {level}")
         # A writer that begins as a reader may find that it can no longer write.
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if is_writing else "BEGIN")
+        driver.execute("BEGIN IMMEDIATE" if is_writing else "BEGIN")
 
     return engine

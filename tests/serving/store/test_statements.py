@@ -1,0 +1,62 @@
+"""Statements by the driver itself, on either database."""
+
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from serving.events.among import among
+from serving.store import Store, StoreError, UnstorableError
+from serving.store.statements import select_rows, write_rows
+from serving.store.tables import UNSCORED
+
+_NEW = sa.insert(UNSCORED)
+_FOUND = (
+    sa.select(UNSCORED.c.customer_id, UNSCORED.c.position)
+    .where(among(UNSCORED.c.customer_id, "customers"), UNSCORED.c.position > 1)
+    .order_by(UNSCORED.c.position)
+)
+_ROWS: list[dict[str, Any]] = [{"customer_id": f"C-{n}", "position": n} for n in range(4)]
+
+
+def _fail_after_writing(connection: sa.Connection) -> None:
+    write_rows(connection, _NEW, _ROWS)
+    assert connection.execute(sa.select(sa.func.count()).select_from(UNSCORED)).scalar() == 4
+    raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("n_rows", [1, 4])
+def test_what_is_written_is_selected(store: Store, n_rows: int) -> None:
+    with store.writing() as connection:
+        write_rows(connection, _NEW, _ROWS[-n_rows:])
+    with store.reading() as connection:
+        found = list(select_rows(connection, _FOUND, customers=["C-0", "C-2", "C-3"]))
+    assert found == [("C-2", 2), ("C-3", 3)][-n_rows:]
+
+
+def test_rows_are_in_the_transaction_of_the_connection(store: Store) -> None:
+    with pytest.raises(ZeroDivisionError), store.writing() as connection:
+        _fail_after_writing(connection)
+    with store.reading() as connection:
+        assert list(select_rows(connection, _FOUND, customers=["C-2"])) == []
+
+
+def test_what_the_driver_says_is_said_plainly(store: Store) -> None:
+    gone = sa.select(sa.table("gone", sa.column("n")))
+    is_sqlite = store.engine.dialect.name == "sqlite"
+    driver: Any = store.engine.dialect.loaded_dbapi
+    # As through SQLAlchemy: what was asked wrongly is the caller's to answer for.
+    with (
+        pytest.raises(StoreError if is_sqlite else driver.ProgrammingError, match="gone"),
+        store.reading() as connection,
+    ):
+        select_rows(connection, gone)
+    with pytest.raises(driver.IntegrityError), store.writing() as connection:
+        write_rows(connection, _NEW, _ROWS[:1] * 2)
+
+
+def test_a_value_that_cannot_be_held_is_refused(store: Store) -> None:
+    if store.engine.dialect.name == "sqlite":  # It holds whatever it is given.
+        return
+    with pytest.raises(UnstorableError, match="NUL"), store.writing() as connection:
+        write_rows(connection, _NEW, [{"customer_id": "a\0b", "position": 1}])
