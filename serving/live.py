@@ -1,9 +1,10 @@
 """Scores of a few customers at once, by what the ledger holds of them now."""
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from enum import IntEnum
+from operator import itemgetter
 from typing import Any
 
 import pandas as pd
@@ -77,6 +78,25 @@ class LiveScore:
     shadow: dict[str, Any] | None = None
 
 
+@dataclass(frozen=True)
+class _Known:
+    """What the store says of the customers asked for.
+
+    Parameters
+    ----------
+    opted_out : frozenset of str
+        Those who must not be scored.
+    days : dict of str to int
+        Day of the last that came in since the published set, of those with any.
+    tiers : dict of str to (str, int)
+        Tier and the day since which it has been so, of those with a score.
+    """
+
+    opted_out: frozenset[str]
+    days: Mapping[str, int]
+    tiers: Mapping[str, tuple[str, int]]
+
+
 class LiveScorer:
     """Scores a few customers by what the ledger holds of them now.
 
@@ -114,10 +134,10 @@ class LiveScorer:
         published = self._companies.published(connection)
         if published is None:
             return dict.fromkeys(positions, NoScore.NOTHING_PUBLISHED)
-        opted_out = _opted_out(connection, positions)
-        found: dict[str, LiveScore | NoScore] = dict.fromkeys(opted_out, NoScore.OPTED_OUT)
-        asked = sorted(positions.keys() - opted_out)
-        days = _days_of(connection, asked, published.facts.as_of, self._service.today())
+        known = self._known(connection, published, sorted(positions))
+        found: dict[str, LiveScore | NoScore] = dict.fromkeys(known.opted_out, NoScore.OPTED_OUT)
+        asked = sorted(positions.keys() - known.opted_out)
+        days = {who: known.days.get(who, published.facts.as_of) for who in asked}
         names = self._names_read(champion, published)
         signals = self._signals(connection, days, names)
         found |= {who: NoScore.NO_PURCHASE for who in asked if who not in signals}
@@ -125,13 +145,30 @@ class LiveScorer:
             forecasts = _forecasts(signals, champion, published.facts.discount_rate)
         except ScoringError:
             return found | dict.fromkeys(signals, NoScore.OTHER_SIGNALS)
-        tiers = _tiers(connection, published, signals, forecasts, days)
+        tiers = _tiers(known.tiers, published, signals, forecasts, days)
         made = self._facts_of_scores(published, champion)
         shadows = self._shadows(signals, forecasts, champion, made)
         for who, forecast in forecasts.items():
             row = {"customer_id": who, "position": positions[who], **made, "as_of": days[who]}
             found[who] = LiveScore(row | forecast | tiers[who], shadows.get(who))
         return found
+
+    def _known(
+        self, connection: sa.Connection, published: PublishedSet, customers: Collection[str]
+    ) -> _Known:
+        facts, today = published.facts, self._service.today()
+        with self._service.store.pipelined(connection):
+            opted_out = select_rows(connection, _OPTED_OUT, customers=customers)
+            days = select_rows(
+                connection, _NEWEST_DAYS, customers=customers, published=facts.as_of, today=today
+            )
+            tiers = select_rows(connection, _TIERS_BEFORE, customers=customers, policy=facts.policy)
+            return _Known(
+                frozenset(who for (who,) in opted_out),
+                # Each table tells its own; the newest counts.
+                dict(sorted(days, key=itemgetter(1))),
+                {who: (tier, since) for who, tier, since in tiers},
+            )
 
     def _signals(
         self, connection: sa.Connection, days: Mapping[str, int], names: tuple[str, ...]
@@ -229,24 +266,8 @@ _TIERS_BEFORE = sa.select(_SCORES.c.customer_id, _SCORES.c.tier, _SCORES.c.tier_
 )
 
 
-def _opted_out(connection: sa.Connection, customers: Iterable[str]) -> set[str]:
-    return {who for (who,) in select_rows(connection, _OPTED_OUT, customers=customers)}
-
-
-def _days_of(
-    connection: sa.Connection, customers: Collection[str], published: int, today: int
-) -> dict[str, int]:
-    """Find the day as of which to score: that of the set, or of what came in since."""
-    days = dict.fromkeys(customers, published)
-    for who, day in select_rows(
-        connection, _NEWEST_DAYS, customers=customers, published=published, today=today
-    ):
-        days[who] = max(days[who], day)
-    return days
-
-
 def _tiers(
-    connection: sa.Connection,
+    before: Mapping[str, tuple[str, int]],
     published: PublishedSet,
     signals: Mapping[str, _Signals],
     forecasts: Mapping[str, Mapping[str, Any]],
@@ -254,7 +275,6 @@ def _tiers(
 ) -> dict[str, dict[str, Any]]:
     """Put customers into tiers by the set's cuts; a tier that stays keeps the day it began."""
     policy, cuts = POLICIES[published.facts.policy], published.company.tier_cuts
-    before = _tiers_before(connection, signals, policy.name)
     tiers = {}
     for who, forecast in forecasts.items():
         former, since = before.get(who, ("C", days[who]))
@@ -267,13 +287,6 @@ def _tiers(
         is_same = who in before and tier == former and since <= days[who]
         tiers[who] = {"tier": tier, "tier_since": since if is_same else days[who]}
     return tiers
-
-
-def _tiers_before(
-    connection: sa.Connection, customers: Iterable[str], policy: str
-) -> dict[str, tuple[str, int]]:
-    rows = select_rows(connection, _TIERS_BEFORE, customers=customers, policy=policy)
-    return {who: (tier, since) for who, tier, since in rows}
 
 
 def _forecasts(

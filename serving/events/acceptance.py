@@ -113,9 +113,10 @@ def accept(service: Service, requests: Sequence[Sequence[Event]]) -> list[Accept
     """
     taken = [Accepted(events) for events in requests]
     received_at = service.now()
-    with service.store.writing() as connection:
+    store = service.store
+    with store.writing() as connection, store.pipelined(connection):
         # Positions must be given in the order in which they become visible.
-        service.store.lock(connection, "events")
+        store.lock(connection, "events")
         new = _judged(connection, service, taken)
         if new:
             rows = [

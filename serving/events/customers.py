@@ -9,14 +9,17 @@ import sqlalchemy as sa
 
 from features.cleaning import source_mark
 from serving.aliases import STRICTEST
+from serving.events.among import among
 from serving.events.reading import day_of_moment
 from serving.events.rows import Row, customer_key
 from serving.events.schemas import CustomerChange
+from serving.store.statements import select_rows
 from serving.store.tables import LEDGER
 
 __all__ = ["changed_customers"]
 
 _MARK_BYTES = len(source_mark(""))
+_KNOWN = sa.select(LEDGER["customers"]).where(among(LEDGER["customers"].c.customer_id, "who"))
 _PLAIN = ("name", "kind", "region", "owner", "planned_revenue")
 
 
@@ -40,12 +43,12 @@ def changed_customers(
         One row a customer, sorted by id.
     """
     given = list(changes)
-    table = LEDGER["customers"]
+    names = LEDGER["customers"].c.keys()
     who = {change.customer_id for change in given}
-    known = connection.execute(sa.select(table).where(table.c.customer_id.in_(sorted(who))))
-    rows: dict[str, Row] = {row.customer_id: dict(row._mapping) for row in known}
+    known = [dict(zip(names, row, strict=True)) for row in select_rows(connection, _KNOWN, who=who)]
+    rows: dict[str, Row] = {row["customer_id"]: row for row in known}
     for change in given:
-        before = rows.get(change.customer_id) or dict.fromkeys(table.c.keys())
+        before = rows.get(change.customer_id) or dict.fromkeys(names)
         rows[change.customer_id] = _changed(before, change, zone)
     return [rows[customer] for customer in sorted(rows)]
 

@@ -72,17 +72,20 @@ def _move_prepayments(connection: sa.Connection, rows: Sequence[Row]) -> None:
     pairs = {(row["customer_id"], row["invoice_id"]) for row in rows}
     if not pairs:
         return
-    paid, billed = LEDGER["payments"].c, LEDGER["invoices"].c
-    customer: sa.BindParameter[str] = sa.bindparam("whose")
-    invoice: sa.BindParameter[str] = sa.bindparam("which")
-    invoiced_day = (
-        sa.select(billed.day)
-        .where(billed.customer_id == customer, billed.invoice_id == invoice)
-        .scalar_subquery()
-    )
-    connection.execute(
-        sa.update(LEDGER["payments"])
-        .where(paid.customer_id == customer, paid.invoice_id == invoice, paid.day < invoiced_day)
-        .values(day=invoiced_day),
-        [{"whose": whose, "which": which} for whose, which in sorted(pairs)],
-    )
+    which = [{"whose": customer, "which": invoice} for customer, invoice in sorted(pairs)]
+    write_rows(connection, _MOVE, which)
+
+
+def _of_invoice(table: sa.Table) -> sa.ColumnElement[bool]:
+    is_theirs: sa.ColumnElement[bool] = table.c.customer_id == sa.bindparam("whose")
+    return sa.and_(is_theirs, table.c.invoice_id == sa.bindparam("which"))
+
+
+_INVOICED_DAY = (
+    sa.select(LEDGER["invoices"].c.day).where(_of_invoice(LEDGER["invoices"])).scalar_subquery()
+)
+_MOVE = (
+    sa.update(LEDGER["payments"])
+    .where(_of_invoice(LEDGER["payments"]), LEDGER["payments"].c.day < _INVOICED_DAY)
+    .values(day=_INVOICED_DAY)
+)

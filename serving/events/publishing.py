@@ -74,7 +74,7 @@ def publish_live(store: Store, made: Made, positions: Mapping[str, int]) -> froz
         Those whose score was published; of the others another writer was faster, or they were
         erased.
     """
-    with store.derived_writing() as connection:
+    with store.derived_writing() as connection, store.pipelined(connection):
         _answer_events(connection, made, positions)
         owed = _still_owed(connection, positions)
         scores = [made[who] for who in sorted(owed)]

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
+from serving.events.among import among
 from serving.privacy.pseudonym import Pseudonyms
 from serving.store import Store
 from serving.store.statements import select_rows
@@ -22,6 +23,7 @@ __all__ = [
     "suppressed_among",
 ]
 
+_ERASED = sa.select(SUPPRESSED.c.subject).where(among(SUPPRESSED.c.subject, "subjects"))
 _IS_ANYONE = sa.select(sa.exists().where(SUPPRESSED.c.subject.is_not(None)))
 
 
@@ -117,8 +119,8 @@ def suppressed_among(
         return frozenset()
     pseudonyms = Pseudonyms.kept_in(home, may_be_new=False)
     by_subject = {pseudonyms.of(customer): customer for customer in customer_ids}
-    found = sa.select(SUPPRESSED.c.subject).where(SUPPRESSED.c.subject.in_(list(by_subject)))
-    return frozenset(by_subject[subject] for subject in connection.scalars(found))
+    found = select_rows(connection, _ERASED, subjects=by_subject)
+    return frozenset(by_subject[subject] for (subject,) in found)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ UnstorableError     the store answered that it cannot hold what it was given: a 
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -18,7 +18,7 @@ from features.ledger import EmptyLedgerError, Ledger
 from features.schema import TABLES
 from serving.store.tables import LEDGER
 
-__all__ = ["Store", "StoreError", "UnstorableError"]
+__all__ = ["Store", "StoreError", "UnstorableError", "pool_options"]
 
 
 class StoreError(RuntimeError):
@@ -115,6 +115,25 @@ class Store(ABC):
         sqlite3.Connection or psycopg.Connection
             In the same transaction.
         """
+
+    def pipelined(self, connection: sa.Connection) -> AbstractContextManager[object]:
+        """Let no statement of `serving.store.statements` wait until the one before is answered.
+
+        A statement by SQLAlchemy cannot stand in the block. What fails may be said by a later
+        statement, or at the end of the block.
+
+        Parameters
+        ----------
+        connection : sqlalchemy.Connection
+            Of `reading`, `writing` or `derived_writing`.
+
+        Returns
+        -------
+        context manager
+            On a database that is asked within this process it does nothing.
+        """
+        del connection
+        return nullcontext()
 
     @abstractmethod
     def is_writable(self) -> bool:
@@ -267,3 +286,21 @@ class Store(ABC):
         if isinstance(error, self._driver.DataError):
             return UnstorableError(f"The store cannot hold this: {said}.")
         return StoreError(f"The store did not answer: {said}.")
+
+
+def pool_options(is_pooled: bool) -> dict[str, Any]:
+    """Say to `sqlalchemy.create_engine` whether connections stay open between statements.
+
+    Parameters
+    ----------
+    is_pooled : bool
+        Whether they do.
+
+    Returns
+    -------
+    dict
+        Of the one used last the statements are prepared, and its pages at hand: it is used again.
+    """
+    if is_pooled:
+        return {"poolclass": sa.QueuePool, "pool_use_lifo": True}
+    return {"poolclass": sa.NullPool}

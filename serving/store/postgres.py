@@ -3,8 +3,9 @@
 import re
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from functools import cached_property
+from selectors import EVENT_READ, DefaultSelector
 from typing import TYPE_CHECKING, Any, Self, cast
 from urllib.parse import quote, urlencode
 
@@ -14,7 +15,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from features.engines.postgres import prepare
-from serving.store.base import Store, StoreError
+from serving.store.base import Store, StoreError, pool_options
 from serving.store.postgres_arrow import STAGING, as_text, drop, lay, lock_of, said_plainly
 from serving.store.tables import METADATA
 from serving.store.versions import VERSION_TABLE, is_current, lay_or_upgrade
@@ -116,6 +117,23 @@ class PostgresStore(Store):
         """
         return cast("psycopg.Connection[Any]", connection.connection.driver_connection)
 
+    def pipelined(self, connection: sa.Connection) -> AbstractContextManager[object]:
+        """Let no statement of `serving.store.statements` wait until the one before is answered.
+
+        Parameters
+        ----------
+        connection : sqlalchemy.Connection
+            Of `reading`, `writing` or `derived_writing`.
+
+        Returns
+        -------
+        context manager
+            In whose block no statement by SQLAlchemy can stand.
+        """
+        if not psycopg.Pipeline.is_supported():  # The machine's own libpq may be older.
+            return nullcontext()
+        return self.driver(connection).pipeline()
+
     def lock(self, connection: sa.Connection, what: str, *, is_shared: bool = False) -> None:
         """Wait until no other writing transaction holds this, and hold it until this one ends.
 
@@ -128,8 +146,9 @@ class PostgresStore(Store):
         is_shared : bool, default False
             Whether others may hold it, too, if they share it.
         """
-        take = sa.func.pg_advisory_xact_lock_shared if is_shared else sa.func.pg_advisory_xact_lock
-        connection.execute(sa.select(take(sa.func.hashtextextended(f"worth:{what}", 0))))
+        take = "pg_advisory_xact_lock_shared" if is_shared else "pg_advisory_xact_lock"
+        statement = f"SELECT {take}(hashtextextended(%s, 0))"
+        self.driver(connection).execute(statement, (f"worth:{what}",))
 
     def is_writable(self) -> bool:
         """Tell whether a write would be kept now, by beginning one.
@@ -242,7 +261,7 @@ class PostgresStore(Store):
             For any statement; committed at the end of the block.
         """
         with self.writing() as connection:
-            connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
+            self.driver(connection).execute("SET LOCAL synchronous_commit = off")
             yield connection
 
     def _arrow_connection(self) -> Any:
@@ -294,9 +313,7 @@ def _engine(url: str, *, is_pooled: bool) -> sa.Engine:
     engine = sa.create_engine(
         address.update_query_dict(more),
         hide_parameters=True,
-        poolclass=sa.QueuePool if is_pooled else sa.NullPool,
-        # The server may have been started anew since a connection was used last.
-        pool_pre_ping=True,
+        **pool_options(is_pooled),
     )
 
     @sa.event.listens_for(engine, "connect")
@@ -306,7 +323,28 @@ def _engine(url: str, *, is_pooled: bool) -> sa.Engine:
         connection.execute(f"SET lock_timeout = {_LOCK_TIMEOUT}")
         connection.autocommit = False
 
+    @sa.event.listens_for(engine, "checkout")
+    def look(connection: "psycopg.Connection[Any]", _record: object, _fairy: object) -> None:
+        if not _has_heard(connection):
+            return
+        try:
+            engine.dialect.do_ping(cast(Any, connection))
+        except psycopg.Error as error:
+            raise sa.exc.DisconnectionError from error
+
     return engine
+
+
+def _has_heard(connection: "psycopg.Connection[Any]") -> bool:
+    """Tell whether anything arrived on a connection at rest, without asking the server.
+
+    It may have been started anew since; but for the end of it, it says next to nothing unasked.
+    """
+    if connection.closed:
+        return True
+    with DefaultSelector() as selector:
+        selector.register(connection, EVENT_READ)
+        return bool(selector.select(0))
 
 
 def _version(connection: sa.Connection, name: str) -> int:

@@ -16,7 +16,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
-from serving.store.base import Store, StoreError
+from serving.store.base import Store, StoreError, pool_options
 from serving.store.tables import SCHEMA_VERSION
 from serving.store.versions import is_current, lay_or_upgrade
 
@@ -322,7 +322,7 @@ def _engine(path: Path, *, is_pooled: bool) -> sa.Engine:
     engine = sa.create_engine(
         sa.URL.create("sqlite", database=str(path)),
         connect_args={"timeout": _BUSY_TIMEOUT},
-        poolclass=sa.QueuePool if is_pooled else sa.NullPool,
+        **pool_options(is_pooled),
         hide_parameters=True,
     )
 

@@ -47,6 +47,25 @@ class TestConnections:
                 assert _setting(connection, "enable_hashjoin") == "off"
                 assert _setting(connection, "lock_timeout") == "30s"
 
+    def test_one_that_ended_at_rest_is_replaced(
+        self, store: PostgresStore, postgres_place: str
+    ) -> None:
+        with store.reading() as connection:
+            before = self._number(connection)
+        with closing(psycopg.connect(postgres_place, autocommit=True)) as other:
+            other.execute("SELECT pg_terminate_backend(%s, 5000)", (before,))
+        with store.reading() as connection:
+            assert self._number(connection) != before
+
+    def test_one_that_is_there_is_used_again(self, store: PostgresStore) -> None:
+        with store.reading() as connection:
+            before = self._number(connection)
+        with store.writing() as connection:
+            assert self._number(connection) == before
+
+    def _number(self, connection: sa.Connection) -> int:
+        return connection.execute(sa.select(sa.func.pg_backend_pid())).scalar_one()
+
     def test_a_bulk_load_is_planned_as_one(self, store: PostgresStore) -> None:
         with store.staged({"names": _NAMES}) as (connection, _):
             assert _setting(connection, "enable_hashjoin") == "on"

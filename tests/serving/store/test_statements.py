@@ -55,6 +55,20 @@ def test_what_the_driver_says_is_said_plainly(store: Store) -> None:
         write_rows(connection, _NEW, _ROWS[:1] * 2)
 
 
+def test_a_pipeline_gives_the_rows_of_each_statement_and_its_failure(store: Store) -> None:
+    driver: Any = store.engine.dialect.loaded_dbapi
+    with store.writing() as connection, store.pipelined(connection):
+        write_rows(connection, _NEW, _ROWS)
+        some, others = (select_rows(connection, _FOUND, customers=[who]) for who in ("C-2", "C-3"))
+        assert [*others, *some] == [("C-3", 3), ("C-2", 2)]
+    with (
+        pytest.raises(driver.IntegrityError),
+        store.writing() as connection,
+        store.pipelined(connection),
+    ):
+        write_rows(connection, _NEW, _ROWS[:1])
+
+
 def test_a_value_that_cannot_be_held_is_refused(store: Store) -> None:
     if store.engine.dialect.name == "sqlite":  # It holds whatever it is given.
         return
