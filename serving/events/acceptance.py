@@ -13,7 +13,7 @@ from serving.events.publishing import is_newer
 from serving.events.schemas import CustomerChange, Event
 from serving.privacy.suppression import suppressed_among
 from serving.state import Service
-from serving.store.statements import select_rows, write_rows
+from serving.store.statements import insert_rows, select_rows
 from serving.store.tables import EVENTS, UNSCORED
 from serving.store.upsert import upsert
 
@@ -129,7 +129,7 @@ def accept(service: Service, requests: Sequence[Sequence[Event]]) -> list[Accept
                 }
                 for event_id, (event, digest) in new.items()
             ]
-            write_rows(connection, _NEW, rows)
+            insert_rows(connection, _NEW, rows)
             positions = {event_id: at for event_id, at, *_ in _known(connection, new)}
             for accepted in taken:
                 accepted.positions |= {
@@ -195,4 +195,4 @@ def _owe_scores(connection: sa.Connection, taken: Sequence[Accepted]) -> None:
     if last:
         statement = upsert(connection, UNSCORED, only_where=is_newer)
         rows = [{"customer_id": who, "position": last[who]} for who in sorted(last)]
-        write_rows(connection, statement, rows)
+        insert_rows(connection, statement, rows)

@@ -10,7 +10,7 @@ from features.schema import TABLES
 from serving.events.customers import changed_customers
 from serving.events.rows import Row, rows_of
 from serving.events.schemas import CustomerChange, Event
-from serving.store.statements import write_rows
+from serving.store.statements import insert_rows, write_rows
 from serving.store.tables import LEDGER
 from serving.store.upsert import upsert
 
@@ -42,14 +42,15 @@ def write_ledger(connection: sa.Connection, events: Iterable[Event], zone: ZoneI
     if changes:
         rows["customers"] = changed_customers(connection, changes, zone)
     for name, made in rows.items():
-        write_rows(connection, _statement(connection, name), made)
+        if name == "order_lines":
+            insert_rows(connection, _NEW_LINES, made)
+        else:
+            write_rows(connection, _statement(connection, name), made)
     _move_prepayments(connection, [*rows.get("invoices", ()), *rows.get("payments", ())])
 
 
 def _statement(connection: sa.Connection, name: str) -> sa.Insert:
     table = LEDGER[name]
-    if name == "order_lines":
-        return _NEW_LINES
     if name == "customers":  # what stays of them is in the new row already
         return upsert(connection, table)
     return upsert(connection, table, _told_anew)

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from serving.events.among import among
 from serving.live import LiveScore, NoScore
 from serving.store import Store
-from serving.store.statements import select_rows, write_rows
+from serving.store.statements import insert_rows, select_rows, write_rows
 from serving.store.tables import EVENTS, LIVE_SCORES, SCORE_CHANGES, SHADOW_SCORES, UNSCORED
 from serving.store.upsert import upsert
 
@@ -88,8 +88,8 @@ def publish_live(store: Store, made: Made, positions: Mapping[str, int]) -> froz
         if done:
             write_rows(connection, _FORGET, done)
         if rows:
-            write_rows(connection, upsert(connection, LIVE_SCORES, only_where=is_newer), rows)
-            write_rows(connection, upsert(connection, SCORE_CHANGES, _nothing), rows)
+            insert_rows(connection, upsert(connection, LIVE_SCORES, only_where=is_newer), rows)
+            insert_rows(connection, upsert(connection, SCORE_CHANGES, _nothing), rows)
         if shadows:
             write_rows(connection, _COMPARE, shadows)
     return frozenset(owed)

@@ -6,9 +6,11 @@ import pytest
 import sqlalchemy as sa
 
 from serving.events.among import among
+from serving.events.publishing import is_newer
 from serving.store import Store, StoreError, UnstorableError
-from serving.store.statements import select_rows, write_rows
-from serving.store.tables import UNSCORED
+from serving.store.statements import insert_rows, select_rows, write_rows
+from serving.store.tables import EVENTS, LEDGER, UNSCORED
+from serving.store.upsert import upsert
 
 _NEW = sa.insert(UNSCORED)
 _FOUND = (
@@ -39,6 +41,40 @@ def test_rows_are_in_the_transaction_of_the_connection(store: Store) -> None:
         _fail_after_writing(connection)
     with store.reading() as connection:
         assert list(select_rows(connection, _FOUND, customers=["C-2"])) == []
+
+
+def test_what_is_inserted_together_is_numbered_in_its_order(store: Store) -> None:
+    ids = [f"e-{n}" for n in (3, 1, 2)]
+    rest = {"kind": "order", "customer_id": 'a "C", {1}', "received_at": "now", "digest": ""}
+    with store.writing() as connection:
+        insert_rows(connection, sa.insert(EVENTS), [{"event_id": one} | rest for one in ids])
+    with store.reading() as connection:
+        rows = connection.execute(sa.select(EVENTS).order_by(EVENTS.c.position)).all()
+    assert [(row.event_id, row.customer_id) for row in rows] == [
+        (one, rest["customer_id"]) for one in ids
+    ]
+
+
+def test_nulls_and_bytes_are_inserted_as_they_are(store: Store) -> None:
+    lines = LEDGER["order_lines"]
+    row = dict.fromkeys(lines.c.keys()) | {"customer_id": "A", "day": 1, "revenue": 0.1 + 0.2}
+    rows = [row | {"row_key": bytes([n, 92, 0]), "order_id": f"{n}"} for n in range(3)]
+    rows[1] |= {"quantity": 3.0, "channel": "NULL"}
+    with store.writing() as connection:
+        insert_rows(connection, sa.insert(lines), rows)
+    with store.reading() as connection:
+        found = connection.execute(sa.select(lines).order_by(lines.c.order_id)).mappings()
+        assert [dict(line) for line in found] == rows
+
+
+def test_an_upsert_of_several_rows_changes_what_is_older(store: Store) -> None:
+    later = [row | {"position": at} for row, at in zip(_ROWS, (9, 0, 9, 0), strict=True)]
+    with store.writing() as connection:
+        insert_rows(connection, upsert(connection, UNSCORED, only_where=is_newer), _ROWS)
+        insert_rows(connection, upsert(connection, UNSCORED, only_where=is_newer), later)
+        asked = [row["customer_id"] for row in _ROWS]
+        found = dict(select_rows(connection, _FOUND, customers=asked))
+    assert found == {"C-0": 9, "C-2": 9, "C-3": 3}
 
 
 def test_what_the_driver_says_is_said_plainly(store: Store) -> None:
