@@ -16,14 +16,23 @@ WITH attendance AS (
     FROM known_purchase_days
     GROUP BY customer_id
 ),
+bargains_by_channel AS (
+    SELECT
+        customer_id,
+        channel,
+        SUM(CASE WHEN discount > 0 THEN revenue WHEN discount IS NOT NULL THEN 0 END)
+            AS discounted_revenue,
+        SUM(CASE WHEN discount IS NOT NULL THEN revenue END) AS discountable_revenue
+    FROM known_purchases
+    GROUP BY customer_id, channel
+),
 bargains AS (
     SELECT
         customer_id,
-        SUM(CASE WHEN discount > 0 THEN revenue WHEN discount IS NOT NULL THEN 0 END)
-            AS discounted_revenue,
-        SUM(CASE WHEN discount IS NOT NULL THEN revenue END) AS discountable_revenue,
-        NULLIF(COUNT(DISTINCT channel), 0) AS n_channels
-    FROM known_purchases
+        SUM(discounted_revenue) AS discounted_revenue,
+        SUM(discountable_revenue) AS discountable_revenue,
+        NULLIF(COUNT(channel), 0) AS n_channels
+    FROM bargains_by_channel
     GROUP BY customer_id
 ),
 contacts AS (

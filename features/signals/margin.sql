@@ -28,7 +28,6 @@ sums AS (
         SUM(CASE WHEN day > :as_of - 90 THEN costed_revenue END) AS costed_revenue_90d,
         SUM(CASE WHEN day > :as_of - 180 THEN costed_revenue END) AS costed_revenue_180d,
         SUM(CASE WHEN day > :as_of - 365 THEN costed_revenue END) AS costed_revenue_365d,
-        SUM(cost) AS cost_of_goods,
         SUM(margin) AS gross_margin,
         SUM(CASE WHEN day > :as_of - 30 THEN margin END) AS gross_margin_30d,
         SUM(CASE WHEN day > :as_of - 90 THEN margin END) AS gross_margin_90d,
@@ -36,10 +35,7 @@ sums AS (
         SUM(CASE WHEN day > :as_of - 365 THEN margin END) AS gross_margin_365d,
         SUM(CASE WHEN margin < 0 AND revenue > 0 THEN revenue ELSE 0 END) AS sold_at_loss,
         SUM(CASE WHEN costed_revenue > 0 THEN costed_revenue ELSE 0 END) AS costed_sold,
-        SUM(CASE WHEN day > :as_of - 30 THEN 1 ELSE 0 END) AS lines_30d,
-        SUM(CASE WHEN day > :as_of - 90 THEN 1 ELSE 0 END) AS lines_90d,
-        SUM(CASE WHEN day > :as_of - 180 THEN 1 ELSE 0 END) AS lines_180d,
-        SUM(CASE WHEN day > :as_of - 365 THEN 1 ELSE 0 END) AS lines_365d
+        MAX(day) AS last_day
     FROM lines
     GROUP BY customer_id
 ),
@@ -57,19 +53,19 @@ SELECT
     -- Where nothing was traded in a window nothing was earned in it; where only lines without a
     -- cost were, nobody knows.
     CASE
-        WHEN sums.gross_margin IS NOT NULL AND sums.lines_30d = 0 THEN 0
+        WHEN sums.gross_margin IS NOT NULL AND sums.last_day <= :as_of - 30 THEN 0
         ELSE sums.gross_margin_30d
     END AS gross_margin_30d,
     CASE
-        WHEN sums.gross_margin IS NOT NULL AND sums.lines_90d = 0 THEN 0
+        WHEN sums.gross_margin IS NOT NULL AND sums.last_day <= :as_of - 90 THEN 0
         ELSE sums.gross_margin_90d
     END AS gross_margin_90d,
     CASE
-        WHEN sums.gross_margin IS NOT NULL AND sums.lines_180d = 0 THEN 0
+        WHEN sums.gross_margin IS NOT NULL AND sums.last_day <= :as_of - 180 THEN 0
         ELSE sums.gross_margin_180d
     END AS gross_margin_180d,
     CASE
-        WHEN sums.gross_margin IS NOT NULL AND sums.lines_365d = 0 THEN 0
+        WHEN sums.gross_margin IS NOT NULL AND sums.last_day <= :as_of - 365 THEN 0
         ELSE sums.gross_margin_365d
     END AS gross_margin_365d,
     -- Net revenue that hardly differs from zero is no base for a rate.
@@ -101,7 +97,7 @@ SELECT
     service.cost_to_serve_365d,
     sums.gross_margin - COALESCE(service.cost_to_serve, 0) AS contribution,
     CASE
-        WHEN sums.gross_margin IS NOT NULL AND sums.lines_365d = 0 THEN 0
+        WHEN sums.gross_margin IS NOT NULL AND sums.last_day <= :as_of - 365 THEN 0
         ELSE sums.gross_margin_365d
     END - COALESCE(service.cost_to_serve_365d, 0) AS contribution_365d
 FROM sums

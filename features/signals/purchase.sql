@@ -37,12 +37,7 @@ rhythm AS (
     GROUP BY customer_id
 ),
 orders AS (
-    SELECT
-        customer_id,
-        order_id,
-        COUNT(*) AS n_lines,
-        SUM(revenue) AS revenue,
-        SUM(quantity) AS quantity
+    SELECT customer_id, order_id, COUNT(*) AS n_lines, SUM(quantity) AS quantity
     FROM known_purchases
     GROUP BY customer_id, order_id
 ),
@@ -51,7 +46,6 @@ baskets AS (
         customer_id,
         COUNT(*) AS n_orders,
         CAST(SUM(n_lines) AS DOUBLE) / COUNT(*) AS basket_lines,
-        SUM(revenue) / COUNT(*) AS basket_revenue,
         SUM(quantity) / NULLIF(COUNT(quantity), 0) AS basket_quantity
     FROM orders
     GROUP BY customer_id
@@ -162,7 +156,7 @@ SELECT
     CAST(:as_of - rhythm.last_purchase_day AS DOUBLE) / rhythm.gap_mean_days AS silence_ratio,
     baskets.n_orders,
     baskets.basket_lines,
-    baskets.basket_revenue,
+    rhythm.purchase_revenue / baskets.n_orders AS basket_revenue,
     baskets.basket_quantity,
     product_mix.n_products,
     product_mix.top_product_share,
