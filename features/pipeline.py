@@ -216,10 +216,12 @@ def known_statement(
             read |= _tables_of(shared[name])
     parts = {name: part for name, part in shared.items() if name in read}
     wanted = _columns_of((statement, *parts.values()))
-    # An engine must not copy a table before it knows which columns and rows are wanted of it; only
-    # PostgreSQL finds the rows of one customer, or of some, faster in a copy.
+    # An engine must not copy a table before it knows which columns and rows are wanted of it.
+    # DuckDB knows, and reads it once; PostgreSQL finds the rows of few customers faster in a copy.
     is_few = one_customer or some_customers
-    is_copied = dialect == "postgres" and is_few if dialect in _MATERIALIZING else None
+    is_copied = None
+    if dialect in _MATERIALIZING:
+        is_copied = dialect == "duckdb" or (dialect == "postgres" and is_few)
     whose = "customer_id = :customer_id" if one_customer else _ASKED if some_customers else None
     own = statement.args.pop("with_", None)
     if some_customers:
@@ -229,7 +231,7 @@ def known_statement(
             known = _known(table, wanted, whose)
             statement.with_(f"known_{name}", as_=known, materialized=is_copied, copy=False)
     for name, part in parts.items():
-        statement.with_(name, as_=part, copy=False)
+        statement.with_(name, as_=part, materialized=dialect == "duckdb" or None, copy=False)
     for part in own.expressions if own else ():
         statement.with_(part.alias, as_=part.this, copy=False)
     return statement.sql(dialect=dialect, pretty=pretty, comments=pretty)

@@ -71,6 +71,19 @@ def test_of_order_lines_alone_know_no_invoices(folder: Path, tmp_path: Path) -> 
     assert signals["revenue"].notna().all()
 
 
+def test_columns_of_the_company_s_own_may_have_any_name(folder: Path, tmp_path: Path) -> None:
+    for name in TABLES:
+        rows = pq.read_table(folder / f"{name}.parquet")
+        for own in ("id", "number"):
+            rows = rows.append_column(own, pa.nulls(len(rows), pa.int32()))
+        pq.write_table(rows, tmp_path / f"{name}.parquet")
+    write_signals(folder, tmp_path / "without.parquet")
+    write_signals(tmp_path, tmp_path / "with.parquet")
+    pd.testing.assert_frame_equal(
+        _read(tmp_path / "with.parquet"), _read(tmp_path / "without.parquet"), rtol=1e-9
+    )
+
+
 @pytest.mark.parametrize("n", range(11))
 def test_chosen_ones_are_what_they_are_among_all(
     folder: Path, ledger: Ledger, tmp_path: Path, n: int
