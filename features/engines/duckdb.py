@@ -17,7 +17,7 @@ from features.signals.catalogue import CATALOGUE, as_typed
 
 __all__ = ["LedgerFileError", "compute_mix", "compute_outcomes", "compute_signals", "write_signals"]
 
-# So many lines need about 1 GB on each core; the signals of a customer need no one else's rows.
+# So many lines need about 1.4 GB on each core; the signals of a customer need no one else's rows.
 _LINES_AT_A_TIME = 2_500_000
 # Enough to cut a hundred ranges to within a tenth of their size.
 _SAMPLED_LINES = 100_000
