@@ -5,10 +5,11 @@ table up to `:as_of`, and nothing that was learnt later. So no signal can see th
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
-from typing import Literal
+from typing import Literal, Self
 
 import sqlglot
 from sqlglot import exp
@@ -20,7 +21,7 @@ from features.signals.signal import Family
 __all__ = [
     "DIALECTS",
     "Dialect",
-    "known_rows_statement",
+    "known_rows_statements",
     "known_statement",
     "mix_statement",
     "outcomes_statement",
@@ -88,23 +89,8 @@ def signals_statement(
     >>> "known_invoices" in signals_statement("duckdb", names=("frequency", "revenue"))
     False
     """
-    leading, *others = FAMILIES
-    parts = {family: _part(family, names) for family in FAMILIES}
-    statement = exp.select(f"{leading}.*").from_(parts[leading].subquery(leading, copy=False))
-    for family in others:
-        part = parts[family]
-        columns = [name for name in part.named_selects if name != "customer_id"]
-        if not columns:
-            continue
-        statement.select(*(exp.column(name, table=family) for name in columns), copy=False)
-        statement.join(
-            part.subquery(family, copy=False),
-            on=f"{family}.customer_id = {leading}.customer_id",
-            join_type="left",
-            copy=False,
-        )
     return known_statement(
-        statement,
+        _signals(names),
         dialect,
         one_customer=one_customer,
         some_customers=some_customers,
@@ -159,25 +145,31 @@ def signals_digest() -> str:
 
 
 @cache
-def known_rows_statement(dialect: Dialect, table: str) -> str:
-    """Write the statement that reads the rows of which some customers' signals are made.
+def known_rows_statements(
+    dialect: Dialect, names: tuple[str, ...] | None = None
+) -> Mapping[str, str]:
+    """Write the statements that read the rows of which some customers' signals are made.
 
     Parameters
     ----------
     dialect : str
         Of a store.
-    table : str
-        A canonical table.
+    names : tuple of str, optional
+        The signals; all where not given.
 
     Returns
     -------
-    str
-        SQL with the parameters `as_of` and `customers`, as `signals_statement` has them. It gives
-        the columns that any signal reads, named as in the table.
+    mapping of str to str
+        By canonical table, those that the signals read: SQL with the parameters `as_of` and
+        `customers`, as `signals_statement` has them. It gives the columns that they read, named as
+        in the table.
     """
-    families = [_parse(name) for name in (*FAMILIES, *_SHARED.values())]
-    rows = _known(TABLES[table], _columns_of(families), _ASKED)
-    return _with_asked(rows, dialect).sql(dialect=dialect)
+    read = _Read.by(_signals(names))
+    return {
+        name: _with_asked(_known(table, read.columns, _ASKED), dialect).sql(dialect=dialect)
+        for name, table in TABLES.items()
+        if f"known_{name}" in read.tables
+    }
 
 
 def known_statement(
@@ -209,13 +201,7 @@ def known_statement(
         SQL with the parameters of the statement, `as_of` and, for one customer, `customer_id`, for
         some `customers`.
     """
-    shared = {name: _parse(file) for name, file in _SHARED.items()}
-    read = _tables_of(statement)
-    for name in reversed(_SHARED):
-        if name in read:
-            read |= _tables_of(shared[name])
-    parts = {name: part for name, part in shared.items() if name in read}
-    wanted = _columns_of((statement, *parts.values()))
+    read = _Read.by(statement)
     # An engine must not copy a table before it knows which columns and rows are wanted of it.
     # DuckDB knows, and reads it once; PostgreSQL finds the rows of few customers faster in a copy.
     is_few = one_customer or some_customers
@@ -227,14 +213,65 @@ def known_statement(
     if some_customers:
         _with_asked(statement, dialect)
     for name, table in TABLES.items():
-        if f"known_{name}" in read:
-            known = _known(table, wanted, whose)
+        if f"known_{name}" in read.tables:
+            known = _known(table, read.columns, whose)
             statement.with_(f"known_{name}", as_=known, materialized=is_copied, copy=False)
-    for name, part in parts.items():
+    for name, part in read.shared.items():
         statement.with_(name, as_=part, materialized=dialect == "duckdb" or None, copy=False)
     for part in own.expressions if own else ():
         statement.with_(part.alias, as_=part.this, copy=False)
     return statement.sql(dialect=dialect, pretty=pretty, comments=pretty)
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What a statement reads, itself and through the parts that several families read.
+
+    Parameters
+    ----------
+    tables, columns : set of str
+        Names.
+    shared : mapping of str to sqlglot.exp.Select
+        Those parts, in their order.
+    """
+
+    tables: set[str]
+    columns: set[str]
+    shared: Mapping[str, exp.Select]
+
+    @classmethod
+    def by(cls, statement: exp.Select) -> Self:
+        """Look into a statement; of the parts, only what is read of them stays."""
+        tables, columns = _tables_of(statement), _columns_of(statement)
+        shared: dict[str, exp.Select] = {}
+        for name, file in reversed(_SHARED.items()):
+            if name in tables:
+                part = _parse(file)
+                _keep(part, columns)
+                shared = {name: part} | shared
+                tables |= _tables_of(part)
+                columns |= _columns_of(part)
+        return cls(tables, columns, shared)
+
+
+def _signals(names: tuple[str, ...] | None) -> exp.Select:
+    """Join the families, without what the named signals do not need."""
+    leading, *others = FAMILIES
+    parts = {family: _part(family, names) for family in FAMILIES}
+    statement = exp.select(f"{leading}.*").from_(parts[leading].subquery(leading, copy=False))
+    for family in others:
+        part = parts[family]
+        columns = [name for name in part.named_selects if name != "customer_id"]
+        if not columns:
+            continue
+        statement.select(*(exp.column(name, table=family) for name in columns), copy=False)
+        statement.join(
+            part.subquery(family, copy=False),
+            on=f"{family}.customer_id = {leading}.customer_id",
+            join_type="left",
+            copy=False,
+        )
+    return statement
 
 
 def _with_asked(statement: exp.Select, dialect: Dialect) -> exp.Select:
@@ -242,8 +279,14 @@ def _with_asked(statement: exp.Select, dialect: Dialect) -> exp.Select:
     return statement.with_("asked_customers", as_=asked, materialized=True, copy=False)
 
 
-def _columns_of(parts: Iterable[exp.Select]) -> set[str]:
-    return {column.name for part in parts for column in part.find_all(exp.Column)}
+def _columns_of(statement: exp.Select) -> set[str]:
+    return {column.name for column in statement.find_all(exp.Column)}
+
+
+def _keep(statement: exp.Select, wanted: Collection[str]) -> None:
+    """Let a statement select what is wanted of it alone."""
+    kept = [column for column in statement.expressions if column.alias_or_name in wanted]
+    statement.set("expressions", kept)
 
 
 def _tables_of(statement: exp.Select) -> set[str]:
@@ -262,10 +305,7 @@ def _part(family: Family, names: tuple[str, ...] | None) -> exp.Select:
     part = _parse(family)
     if names is None:
         return part
-    wanted = {"customer_id", *(name for name in names if CATALOGUE[name].family == family)}
-    part.set(
-        "expressions", [column for column in part.expressions if column.alias_or_name in wanted]
-    )
+    _keep(part, {"customer_id", *(name for name in names if CATALOGUE[name].family == family)})
     # What is joined from the left is one row a customer, so nobody misses what is not read.
     read = {column.table for found in part.expressions for column in found.find_all(exp.Column)}
     joins = part.args.get("joins") or []

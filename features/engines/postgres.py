@@ -1,15 +1,17 @@
 """The same text on PostgreSQL: one customer inside a request, or all of them."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
+from features.engines import fetched
 from features.ledger import Ledger
-from features.pipeline import signals_statement
+from features.pipeline import known_rows_statements, signals_statement
+from features.schema import TABLES
 from features.signals.catalogue import as_typed, as_values
 
 if TYPE_CHECKING:  # An optional group: whoever has a connection has the driver.
@@ -132,10 +134,39 @@ def signals_of_many(
     """
     # What `prepare` sets for one customer would take minutes for a thousand.
     connection.execute(_FOR_MANY)
-    statement = signals_statement("postgres", names=names, some_customers=True)
     parameters = {"as_of": int(as_of), "customers": list(customer_ids)}
-    rows = connection.execute(statement, parameters, prepare=False, binary=True)
-    return {row[0]: as_values(row, names) for row in rows}
+    if len(customer_ids) >= fetched.WORTH_FETCHING:
+        rows = {
+            name: _known_rows(connection, name, statement, parameters)
+            for name, statement in known_rows_statements("postgres", names).items()
+        }
+        return fetched.signals_of_rows(rows, as_of, names)
+    statement = signals_statement("postgres", names=names, some_customers=True)
+    found = connection.execute(statement, parameters, prepare=False, binary=True)
+    return {row[0]: as_values(row, names) for row in found}
+
+
+def _known_rows(
+    connection: "psycopg.Connection[Any]", name: str, statement: str, parameters: Mapping[str, Any]
+) -> pa.Table:
+    """Fetch rows as CSV, which takes a fraction of the time of rows of Python objects."""
+    text = io.BytesIO()
+    with connection.cursor().copy(
+        f"COPY ({statement}) TO STDOUT (FORMAT csv, HEADER)", parameters
+    ) as stream:
+        for part in stream:
+            text.write(part)
+    text.seek(0)
+    return pa_csv.read_csv(
+        text,
+        parse_options=pa_csv.ParseOptions(newlines_in_values=True),
+        convert_options=pa_csv.ConvertOptions(
+            column_types=TABLES[name].arrow_schema,
+            null_values=[""],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+        ),
+    )
 
 
 def lay_ledger(ledger: Ledger, connection: "psycopg.Connection[Any]") -> None:

@@ -2,28 +2,22 @@
 
 import json
 import sqlite3
-import threading
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import adbc_driver_sqlite.dbapi as adbc
-import duckdb
 import pandas as pd
 import pyarrow as pa
 
+from features.engines import fetched
 from features.ledger import Ledger
-from features.pipeline import known_rows_statement, signals_statement
+from features.pipeline import known_rows_statements, signals_statement
 from features.schema import TABLES
 from features.signals.catalogue import as_typed, as_values
 
 __all__ = ["compute_signals", "lay_ledger", "signals_of", "signals_of_many"]
-
-# From so many customers on, fetching their rows and computing them with DuckDB takes less time than
-# SQLite alone does; DuckDB needs as long to plan the statement as for hundreds of customers.
-WORTH_FETCHING = 250
-_mine = threading.local()
 
 
 def compute_signals(connection: sqlite3.Connection, as_of: int) -> pd.DataFrame:
@@ -103,9 +97,12 @@ def signals_of_many(
         not in it.
     """
     parameters = {"as_of": int(as_of), "customers": json.dumps(list(customer_ids))}
-    if len(customer_ids) >= WORTH_FETCHING:
-        rows = {name: _known_rows(connection, name, parameters) for name in TABLES}
-        return _signals_of_rows(rows, as_of, names)
+    if len(customer_ids) >= fetched.WORTH_FETCHING:
+        rows = {
+            name: _known_rows(connection, name, statement, parameters)
+            for name, statement in known_rows_statements("sqlite", names).items()
+        }
+        return fetched.signals_of_rows(rows, as_of, names)
     found = connection.execute(
         signals_statement("sqlite", names=names, some_customers=True), parameters
     )
@@ -113,37 +110,13 @@ def signals_of_many(
 
 
 def _known_rows(
-    connection: sqlite3.Connection, name: str, parameters: Mapping[str, Any]
+    connection: sqlite3.Connection, name: str, statement: str, parameters: Mapping[str, Any]
 ) -> pa.Table:
-    cursor = connection.execute(known_rows_statement("sqlite", name), parameters)
+    cursor = connection.execute(statement, parameters)
     types = TABLES[name].arrow_schema
     schema = pa.schema([types.field(column[0]) for column in cursor.description])
     columns = list(zip(*cursor, strict=True)) or [()] * len(schema)
     return pa.table([pa.array(*pair) for pair in zip(columns, schema.types, strict=True)], schema)
-
-
-def _signals_of_rows(
-    rows: Mapping[str, pa.Table], as_of: int, names: tuple[str, ...] | None
-) -> dict[str, dict[str, float | str | None]]:
-    """Compute the same text on rows in memory."""
-    connection = _bulk_connection()
-    try:
-        for name, table in rows.items():
-            connection.register(name, table)
-        found = connection.execute(signals_statement("duckdb", names=names), {"as_of": int(as_of)})
-        return {row[0]: as_values(row, names) for row in found.fetchall()}
-    finally:
-        for name in rows:
-            connection.unregister(name)
-
-
-def _bulk_connection() -> duckdb.DuckDBPyConnection:
-    """Give this thread's own: to open one takes a quarter of the time of computing with it."""
-    if not hasattr(_mine, "connection"):
-        # On one thread, for the reason that `features.engines.duckdb` has.
-        _mine.connection = duckdb.connect(config={"threads": 1})
-    found: duckdb.DuckDBPyConnection = _mine.connection
-    return found
 
 
 def lay_ledger(ledger: Ledger, path: Path) -> None:

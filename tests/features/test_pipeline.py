@@ -15,6 +15,7 @@ from features.ledger import Ledger, day_of
 from features.pipeline import (
     DIALECTS,
     Dialect,
+    known_rows_statements,
     outcomes_statement,
     signals_digest,
     signals_statement,
@@ -254,3 +255,11 @@ class TestPointInTime:
         )
         assert eve == [0, 4, 5, 0, 1, 0]
         assert day == [1, 8, 0, 1, 0, 1]
+
+
+def test_rows_are_read_of_the_tables_and_columns_that_the_signals_need() -> None:
+    few = known_rows_statements("sqlite", ("frequency", "recency"))
+    assert list(few) == ["order_lines"]
+    assert "product_id" not in few["order_lines"]
+    assert set(known_rows_statements("sqlite")) == set(TABLES)
+    assert "product_id" in known_rows_statements("sqlite")["order_lines"]

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pytest
 import sqlalchemy as sa
 
-from features.engines import postgres, sqlite
+from features.engines import fetched, postgres, sqlite
 from features.engines.duckdb import compute_signals
 from features.ledger import Ledger
 from features.schema import TABLES
@@ -68,10 +68,10 @@ def _signals_in_store(store: Store, customers: list[str], as_of: int) -> pd.Data
         one_by_one = {who: engine.signals_of(driver, who, as_of) for who in customers}
         at_once = engine.signals_of_many(driver, customers, as_of)
         with pytest.MonkeyPatch.context() as patched:
-            patched.setattr(sqlite, "WORTH_FETCHING", 1)
-            fetched = engine.signals_of_many(driver, customers, as_of)
+            patched.setattr(fetched, "WORTH_FETCHING", 1)
+            by_fetching = engine.signals_of_many(driver, customers, as_of)
     found = pd.DataFrame.from_dict(at_once, orient="index").sort_index()
-    for others in (one_by_one, fetched):
+    for others in (one_by_one, by_fetching):
         _check_same(found, pd.DataFrame.from_dict(others, orient="index").sort_index())
     return found
 
