@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from serving.comparison import Company
 from serving.published import POINTER
+from serving.store.statements import select_rows
 from serving.store.tables import PUBLISHED, SCORE_SETS
 
 __all__ = ["Companies", "PublishedSet"]
@@ -47,9 +48,10 @@ class Companies:
         PublishedSet or None
             None before anything is published.
         """
-        set_id = connection.execute(_POINTER).scalar()
-        if set_id is None:
+        pointer = [*select_rows(connection, _POINTER)]
+        if not pointer:
             return None
+        ((set_id,),) = pointer
         kept = self._kept
         if kept is None or kept.facts.id != set_id:
             facts = connection.execute(sa.select(SCORE_SETS).where(SCORE_SETS.c.id == set_id)).one()

@@ -34,6 +34,7 @@ from serving.store.tables import (
     LEDGER,
     LIVE_SCORES,
     MODEL_CHOICES,
+    MODELS_SERVED,
     PUBLISHED,
     REJECTED_ROWS,
     SCORE_CHANGES,
@@ -315,10 +316,15 @@ def test_a_choice_of_models_is_made_whole_with_its_audit_row(
 
 
 def _model_changes(connection: sa.Connection) -> list[tuple[str, str]]:
+    """List what was chosen; what serves on account of it is noted by itself, with its row."""
     rows = sa.select(AUDIT_LOG.c.action, AUDIT_LOG.c.object).where(
         AUDIT_LOG.c.action.startswith("model.")
     )
-    return list(connection.execute(rows.order_by(AUDIT_LOG.c.id)))
+    noted = list(connection.execute(rows.order_by(AUDIT_LOG.c.id)))
+    served = connection.scalars(sa.select(MODELS_SERVED.c.version).order_by(MODELS_SERVED.c.id))
+    said = [on for action, on in noted if action == "model.served"]
+    assert said == [f"model version {version}" for version in served]
+    return [(action, on) for action, on in noted if action != "model.served"]
 
 
 def _replayed(changes: list[tuple[str, str]]) -> dict[str, str]:
